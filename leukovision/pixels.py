@@ -1,0 +1,89 @@
+"""A `Cell` comes in; the numbers that a backbone reads, (size, size, 3) float32, go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from leukovision.cell import FRAME, Cell, foreground
+
+CROP = 300
+"""Side of the centre crop of the frame, px: as the first C-NMC papers cut it."""
+
+FILL = 0.82
+"""Diameter of a disc of the cell's area, as a part of the frame's side, when the cell fills it."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """How a cell becomes numbers.
+
+    Attributes:
+        geometry: `fill` scales each cell to the same area, so that size says nothing;
+            `crop` takes the 300 px in the middle of the frame, so that size stays.
+        size: side of the square that the backbones read, px.
+        colour: `standardised` brings each channel of the cell's own pixels to median 0 and one spread,
+            so that stain and brightness say little; `plain` leaves the colours.
+    """
+
+    geometry: Literal["fill", "crop"] = "fill"
+    size: int = 192
+    colour: Literal["standardised", "plain"] = "standardised"
+
+    def picture(self, cell: Cell, side: int | None = None, margin: float = 1.0) -> np.ndarray:
+        """What the backbones see of a cell, as a picture.
+
+        Args:
+            cell: the cell.
+            side: of the picture, px; `size` by default. Another one shows the same field, finer.
+            margin: how much wider than the backbones' field to look (1.0: exactly that).
+
+        Returns:
+            (side, side, 3) uint8, RGB.
+        """
+        side = side or self.size
+        left, top, width = _field(cell, self.geometry, margin)
+        # Black all around, so that a field wider than the frame can be cut out of it.
+        pad = max(0, int(np.ceil(max(-left, -top, left + width - FRAME, top + width - FRAME))))
+        pixels = np.pad(cell.pixels, ((pad, pad), (pad, pad), (0, 0)))
+        image = Image.fromarray(pixels).resize(
+            (side, side),
+            Image.Resampling.BICUBIC,
+            (left + pad, top + pad, left + pad + width, top + pad + width),
+        )
+        return np.asarray(image)
+
+    def numbers(self, picture: np.ndarray) -> np.ndarray:
+        """(h, w, 3) uint8 picture -> (h, w, 3) float32: black is -1, a cell's pixels mostly -1 to 1."""
+        if self.colour == "plain":
+            return picture.astype(np.float32) / 127.5 - 1
+        return standardise(picture)
+
+
+def standardise(picture: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 -> (h, w, 3) float32: each channel of the cell to median 0, spread 0.3; black to -1.
+
+    The spread is the one of a normal distribution with the same middle 80 %, so that a bright rim or a
+    scrap of a neighbour does not flatten the chromatin.
+    """
+    numbers = np.full(picture.shape, -1, dtype=np.float32)
+    cell = foreground(picture)
+    if cell.any():
+        values = picture[cell].astype(np.float32)
+        low, middle, high = np.percentile(values, (10, 50, 90), axis=0).astype(np.float32)
+        # A floor on the spread: an even patch must not be blown up into noise.
+        numbers[cell] = 0.3 * (values - middle) / np.maximum((high - low) / 2.563, 3.0)
+    return np.clip(numbers, -1, 1.5)
+
+
+def _field(cell: Cell, geometry: str, margin: float) -> tuple[float, float, float]:
+    """Left, top and width, px of the cell's frame, of what the backbones look at."""
+    if geometry == "crop" or not cell.on_black:
+        width = (CROP if geometry == "crop" else FRAME) * margin
+        return (FRAME - width) / 2, (FRAME - width) / 2, width
+    rows, columns = np.nonzero(cell.outline)
+    width = float(np.sqrt(4 * len(rows) / np.pi)) / FILL * margin
+    return columns.mean() + 0.5 - width / 2, rows.mean() + 0.5 - width / 2, width
