@@ -1,0 +1,20 @@
+"""Is a white blood cell an acute lymphoblastic leukaemia (ALL) blast? An ensemble that shows why."""
+
+import os
+
+# TensorFlow prints its start-up notes to every terminal otherwise.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from leukovision.cell import Cell, CellError, read_cell
+from leukovision.ensemble import Analysis, Ensemble, load_ensemble
+from leukovision.store import StoreError
+
+__all__ = [
+    "Analysis",
+    "Cell",
+    "CellError",
+    "Ensemble",
+    "StoreError",
+    "load_ensemble",
+    "read_cell",
+]

@@ -1,0 +1,179 @@
+"""A backbone's name and cut come in; a Keras network that ends in one linear unit goes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+HEAD = "logit"
+"""Name of the linear unit on top of the pooled features."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One of the three architectures, as Keras Applications builds it.
+
+    Attributes:
+        title: how people write it.
+        application: its function in `keras.applications`.
+        full: the layer that the map comes from when the network is whole (the last feature map).
+        compact: the same when it is cut in mid-network, where the map is 10 to 21 wide at 192 px.
+        stem: how many first layers keep their ImageNet start in training.
+        start: prefix of the file of ImageNet weights in a `--backbone-weights` folder.
+    """
+
+    title: str
+    application: str
+    full: str
+    compact: str
+    stem: int
+    start: str
+
+    def cut(self, preset: str) -> str:
+        """The layer that the map comes from, for preset `compact` or `full`."""
+        return {"compact": self.compact, "full": self.full}[preset]
+
+
+# The layers are named, never searched for: searches for "the last convolution" pick a branch of the
+# last Inception block, or a layer before the last activation.
+BACKBONES = {
+    "xception": Backbone(
+        "Xception",
+        "Xception",
+        full="block14_sepconv2_act",
+        compact="block7_sepconv1_act",
+        stem=26,
+        start="xception",
+    ),
+    "inception_resnet_v2": Backbone(
+        "InceptionResNetV2",
+        "InceptionResNetV2",
+        full="conv_7b_ac",
+        compact="block35_5_ac",
+        stem=18,
+        start="inception_resnet_v2",
+    ),
+    "inception_v3": Backbone(
+        "InceptionV3",
+        "InceptionV3",
+        full="mixed10",
+        compact="mixed4",
+        stem=18,
+        start="inception_v3",
+    ),
+}
+
+
+def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> keras.Model:
+    """A network from pixels to one logit.
+
+    Args:
+        name: a key of `BACKBONES`.
+        cut: name of the layer whose output is the last feature map.
+        size: side of the input, px.
+        weights: None for random ones, "imagenet" to download those of Keras Applications, or a folder
+            with `<start>*.weights.h5` files. InceptionResNetV2, where the folder has none of its own,
+            takes what fits of InceptionV3: the stem and parts of the first Inception block.
+
+    Returns:
+        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `cut` gives the (b, h, w, C)
+        feature map, layer `HEAD` is the linear unit on its mean.
+
+    Raises:
+        ValueError: an unknown name or cut.
+        FileNotFoundError: the folder has no starting weights for this backbone.
+    """
+    import keras
+
+    if name not in BACKBONES:
+        raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
+    whole = _whole(name, size, "imagenet" if weights == "imagenet" else None)
+    if weights not in (None, "imagenet", "none"):
+        _load_start(whole, name, Path(str(weights)), size)
+    cut_layer = {layer.name: layer for layer in whole.layers}.get(cut)
+    if cut_layer is None:
+        raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled", dtype="float32")(cut_layer.output)
+    # Dropout after pooling drops whole channels and leaves the map linear in the features.
+    dropped = keras.layers.Dropout(0.3, name="dropped", dtype="float32", seed=0)(pooled)
+    logit = keras.layers.Dense(1, name=HEAD, dtype="float32")(dropped)
+    return keras.Model(whole.input, logit, name=name)
+
+
+def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Every weight of a network of `build` with a name that is the same in each process and backend.
+
+    Keras numbers unnamed layers by a counter that goes on within a process; the order of the layers
+    does not change, so their place in it is the name.
+    """
+    place = 0
+    for layer in model.layers:
+        if layer.weights:
+            for variable in layer.weights:
+                # Dropout's seed is a state of training, not of the network.
+                if "seed_generator" not in variable.path:
+                    prefix = HEAD if layer.name == HEAD else f"{place:03d}"
+                    yield f"{prefix}.{variable.name}", variable
+            place += 1
+
+
+def freeze_stem(model: keras.Model, name: str) -> None:
+    """Keep the first layers as they are in training: their ImageNet filters need no change, and every
+    weight that cannot move is one that cannot learn the slide."""
+    for layer in model.layers[: BACKBONES[name].stem]:
+        layer.trainable = False
+
+
+def _whole(name: str, size: int, weights: str | None) -> keras.Model:
+    import keras
+
+    application = getattr(keras.applications, BACKBONES[name].application)
+    return application(include_top=False, weights=weights, input_shape=(size, size, 3))
+
+
+def _load_start(model: keras.Model, name: str, folder: Path, size: int) -> None:
+    """Fill a whole network with the ImageNet weights of a folder."""
+    own = sorted(folder.glob(f"{BACKBONES[name].start}*.weights.h5"))
+    if own:
+        model.load_weights(own[0])
+    elif name == "inception_resnet_v2" and (like := sorted(folder.glob("inception_v3*.weights.h5"))):
+        donor = _whole("inception_v3", size, None)
+        donor.load_weights(like[0])
+        _copy_what_fits(donor, model)
+    else:
+        raise FileNotFoundError(
+            f"{folder}: no {BACKBONES[name].start}*.weights.h5 to start {BACKBONES[name].title} from; "
+            "give a folder that has it, or --backbone-weights none to start at random."
+        )
+
+
+def _copy_what_fits(inception_v3: keras.Model, inception_resnet_v2: keras.Model) -> None:
+    """InceptionV3's stem (five convolutions) and the branches of its first block that InceptionResNetV2
+    builds alike: the 5x5 and the double 3x3 whole, of the two 1x1 the channels that there are."""
+    import keras
+
+    for kind in ("Conv2D", "BatchNormalization"):
+        sources, targets = (
+            _in_order_of_building(model, kind)[:12] for model in (inception_v3, inception_resnet_v2)
+        )
+        for source, target in zip(sources, targets, strict=True):
+            for theirs, ours in zip(source.weights, target.weights, strict=True):
+                values, part = keras.ops.convert_to_numpy(ours).copy(), tuple(slice(n) for n in theirs.shape)
+                values[part] = keras.ops.convert_to_numpy(theirs)
+                ours.assign(values)
+
+
+def _in_order_of_building(model: keras.Model, kind: str) -> list[Any]:
+    """The layers of a kind by the number in their name; `model.layers` has parallel branches mixed."""
+    numbers = {
+        layer: int(match[0]) if (match := re.search(r"\d+$", layer.name.removesuffix("2d"))) else -1
+        for layer in model.layers
+        if type(layer).__name__ == kind and layer.name.startswith(("conv2d", "batch_normalization"))
+    }
+    return sorted(numbers, key=lambda layer: numbers[layer])

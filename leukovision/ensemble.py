@@ -1,0 +1,286 @@
+"""Cells come in; an `Analysis` each goes out: the decision, and maps that add up to it.
+
+Each member's logit is a bias plus the mean of its class activation map (Zhou et al. 2016,
+doi:10.1109/CVPR.2016.319), and the ensemble's logit is a weighted sum of the members' logits. So decision
+and explanation come out of one forward pass, and the second is exactly the first, spread over the cell.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from leukovision import store
+from leukovision.backbones import HEAD, build, tensors
+from leukovision.cell import Cell
+from leukovision.pixels import Input
+
+if TYPE_CHECKING:
+    import keras
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
+"""The ensemble that comes with the code."""
+
+BATCH = 16
+"""Cells a forward pass."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which ensemble decided.
+
+    Attributes:
+        name, version: by its manifest.
+        origin: `embedded`, or the folder it was read from.
+    """
+
+    name: str
+    version: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.origin})"
+
+
+@dataclass(frozen=True, eq=False)
+class MemberAnalysis:
+    """What one backbone says of a cell.
+
+    Attributes:
+        p_all: its calibrated probability of ALL, 0 to 1.
+        logit: its calibrated logit; `logit == constant + cam.mean()`.
+        constant: the part of the logit that no place on the cell holds.
+        cam: (size, size) float32, logits: towards ALL above 0, towards healthy below. Smooth.
+        coarse: (h, w) float32, logits, the same map at the resolution that the network has.
+        share: what it adds to the ensemble's logit; the shares and the ensemble's bias sum to it.
+    """
+
+    p_all: float
+    logit: float
+    constant: float
+    cam: np.ndarray
+    coarse: np.ndarray
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What an ensemble says of a cell.
+
+    Attributes:
+        decision: "ALL", "healthy" or "unsure".
+        p_all: probability of ALL, 0 to 1.
+        logit: its logit; `logit == constant + cam.mean()`, to float32 rounding.
+        constant: the part of the logit that no place on the cell holds.
+        cam: (size, size) float32, logits: the combined map, over what `picture` shows.
+        members: by backbone, in the ensemble's order.
+        in_domain: whether the picture is of the kind that the ensemble was trained on.
+        reason: a sentence, where the decision is "unsure"; else "".
+        ensemble: which one decided.
+        picture: (size, size, 3) uint8, what the backbones saw of the cell, before colour is standardised.
+    """
+
+    decision: str
+    p_all: float
+    logit: float
+    constant: float
+    cam: np.ndarray
+    members: dict[str, MemberAnalysis]
+    in_domain: bool
+    reason: str
+    ensemble: Source
+    picture: np.ndarray
+
+
+class Ensemble:
+    """Members that are ready to analyse cells; made by `load_ensemble`."""
+
+    def __init__(self, manifest: store.Manifest, networks: Sequence[keras.Model], folder: Path):
+        """Join networks of `backbones.build`, in the manifest's order, into one graph."""
+        import keras
+
+        self.manifest, self.folder = manifest, folder
+        origin = "embedded" if folder == EMBEDDED else str(folder)
+        self.source = Source(manifest.name, manifest.version, origin)
+        self.input = Input(**manifest.input.model_dump())
+        self.networks = dict(zip((spec.backbone for spec in manifest.members), networks, strict=True))
+        self._biases = [float(keras.ops.convert_to_numpy(net.get_layer(HEAD).bias)[0]) for net in networks]
+        pixels = keras.Input((self.input.size, self.input.size, 3), name="pixels")
+        maps = []
+        for spec, network in zip(manifest.members, networks, strict=True):
+            features = network.get_layer(spec.cut).output
+            unit = keras.layers.Dense(1, use_bias=False, name=f"{spec.backbone}_map")
+            mapped = keras.Model(network.input, unit(features), name=f"{spec.backbone}_cam")
+            unit.set_weights(network.get_layer(HEAD).get_weights()[:1])
+            maps.append(mapped(pixels))
+        self._graph = keras.Model(pixels, maps)
+        # Keras builds its compiled function at the first call; two threads must not both do so.
+        self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Compile the graph, so that the first cell does not wait for it."""
+        self._maps(np.full((1, self.input.size, self.input.size, 3), -1, dtype=np.float32))
+
+    def analyse(self, cells: Sequence[Cell], views: int | None = None) -> list[Analysis]:
+        """Decide on cells and explain it.
+
+        Args:
+            cells: any number of them.
+            views: 1, or 8 to average the cell turned and mirrored in 8 ways; the manifest's by default.
+
+        Returns:
+            An analysis each, in order. It does not depend on what else is in the batch.
+
+        Raises:
+            ValueError: `views` is neither 1 nor 8.
+        """
+        views = views or self.manifest.views
+        if views not in (1, 8):
+            raise ValueError(f"views can be 1 or 8, not {views}.")
+        result = []
+        for start in range(0, len(cells), BATCH):
+            batch = cells[start : start + BATCH]
+            pictures = [self.input.picture(cell) for cell in batch]
+            maps = self._viewed_maps(np.stack([self.input.numbers(p) for p in pictures]), views)
+            for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
+                result.append(self._conclude(cell, picture, [m[place] for m in maps]))
+        return result
+
+    def _viewed_maps(self, numbers: np.ndarray, views: int) -> list[np.ndarray]:
+        """(n, size, size, 3) float32 -> for each member (n, h, w) float32, averaged over the views."""
+        sums: list[np.ndarray] = []
+        for quarter in range(4) if views == 8 else (0,):
+            for mirrored in (False, True) if views == 8 else (False,):
+                maps = [
+                    _turned_back(member, quarter, mirrored)
+                    for member in self._maps(_turned(numbers, quarter, mirrored))
+                ]
+                sums = [total + one for total, one in zip(sums, maps, strict=True)] if sums else maps
+        return [total / views for total in sums]
+
+    def _maps(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """(n, size, size, 3) float32 -> for each member (n, h, w) float32: its map in its own logits."""
+        count = len(numbers)
+        # Two batch shapes, one cell and a full batch: each new one would be compiled anew.
+        padding = 0 if count == 1 else BATCH - count
+        padded = np.pad(numbers, ((0, padding), (0, 0), (0, 0), (0, 0)))
+        with self._lock:
+            maps = self._graph.predict_on_batch(np.ascontiguousarray(padded))
+        return [np.asarray(m)[:count, :, :, 0] for m in (maps if isinstance(maps, list) else [maps])]
+
+    def _conclude(self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray]) -> Analysis:
+        """Pool the members' maps of one cell."""
+        members: dict[str, MemberAnalysis] = {}
+        logit, constant = self.manifest.bias, self.manifest.bias
+        cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
+        for spec, bias, coarse in zip(self.manifest.members, self._biases, maps, strict=True):
+            calibrated = (coarse / spec.temperature).astype(np.float32)
+            member_constant = bias / spec.temperature
+            member_logit = member_constant + float(calibrated.mean(dtype=np.float64))
+            member_cam = enlarge(calibrated, self.input.size)
+            share = spec.weight * member_logit
+            members[spec.backbone] = MemberAnalysis(
+                sigmoid(member_logit), member_logit, member_constant, member_cam, calibrated, share
+            )
+            logit += share
+            constant += spec.weight * member_constant
+            cam += spec.weight * member_cam
+        p_all = sigmoid(logit)
+        decision, reason = self._decide(cell, p_all)
+        return Analysis(
+            decision, p_all, logit, constant, cam, members, cell.on_black, reason, self.source, picture
+        )
+
+    def _decide(self, cell: Cell, p_all: float) -> tuple[str, str]:
+        """Decision and, where it is "unsure", the reason."""
+        if not cell.on_black:
+            return "unsure", (
+                "This is not one cell cut out on black, so it is unlike what the ensemble was trained on."
+            )
+        thresholds = self.manifest.thresholds
+        low, high = thresholds.abstain
+        if low < p_all < high:
+            return "unsure", (
+                f"p(ALL) lies between {low:.2f} and {high:.2f}, "
+                "where the ensemble was too often wrong on subjects it had not seen."
+            )
+        return ("ALL" if p_all >= thresholds.decide else "healthy"), ""
+
+
+def sigmoid(logit: float) -> float:
+    """Logit -> probability."""
+    return float(0.5 * (1 + np.tanh(logit / 2)))
+
+
+def enlarge(coarse: np.ndarray, side: int) -> np.ndarray:
+    """(h, w) float32 -> (side, side) float32: smooth, with exactly the same mean."""
+    smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
+    return smooth + np.float32(coarse.mean(dtype=np.float64) - smooth.mean(dtype=np.float64))
+
+
+def _turned(batch: np.ndarray, quarter: int, mirrored: bool) -> np.ndarray:
+    turned = np.rot90(batch, quarter, axes=(1, 2))
+    return turned[:, :, ::-1] if mirrored else turned
+
+
+def _turned_back(maps: np.ndarray, quarter: int, mirrored: bool) -> np.ndarray:
+    return np.rot90(maps[:, :, ::-1] if mirrored else maps, -quarter, axes=(1, 2))
+
+
+def load_ensemble(source: str | Path | None = None) -> Ensemble:
+    """Read an ensemble.
+
+    Args:
+        source: its folder. None for what the environment variable LEUKOVISION_ENSEMBLE names, or else
+            for the one that comes with the code.
+
+    Raises:
+        store.StoreError: the folder is not an ensemble's, or something in it does not match. Nothing
+            half-loaded is ever returned.
+    """
+    folder = find_ensemble(source)
+    manifest = store.read_manifest(folder)
+    return Ensemble(manifest, list(_networks(folder, manifest)), folder)
+
+
+def find_ensemble(source: str | Path | None = None) -> Path:
+    """The folder that `load_ensemble` reads."""
+    return Path(source or os.environ.get("LEUKOVISION_ENSEMBLE") or EMBEDDED)
+
+
+def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
+    """Each member's network with its tensors in it."""
+    import keras
+
+    # Every check that needs no network first, so that a wrong file is refused at once.
+    values = [store.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
+    keras.mixed_precision.set_global_policy("float32")
+    for spec, found in zip(manifest.members, values, strict=True):
+        try:
+            network = build(spec.backbone, spec.cut, manifest.input.size)
+        except ValueError as error:
+            raise store.StoreError(f"{folder / store.MANIFEST}: {error}") from None
+        wanted = dict(tensors(network))
+        if odd := sorted(set(wanted) ^ set(found)):
+            raise store.StoreError(
+                f"{folder / spec.file}: its tensors are not those of {spec.backbone} cut at {spec.cut} "
+                f"({odd[0]!r} is {'missing' if odd[0] in wanted else 'one too many'})."
+            )
+        for name, variable in wanted.items():
+            if tuple(variable.shape) != found[name].shape:
+                raise store.StoreError(
+                    f"{folder / spec.file}: tensor {name!r} has shape {found[name].shape}; "
+                    f"{spec.backbone} cut at {spec.cut} wants {tuple(variable.shape)}."
+                )
+            variable.assign(found[name])
+        yield network
+
+
+__all__ = ["Analysis", "Ensemble", "MemberAnalysis", "Source", "find_ensemble", "load_ensemble"]

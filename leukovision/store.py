@@ -1,0 +1,171 @@
+"""An ensemble's folder: what it holds, written and read; anything that does not match is refused.
+
+Architectures are built by our code; only tensors and one JSON file are read from a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pydantic
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+FORMAT = 1
+MANIFEST = "ensemble.json"
+
+_FileName = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+\.safetensors$")]
+_Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+_Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+_Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
+
+
+class StoreError(ValueError):
+    """A folder that is not an ensemble's; its text says which file, what is wrong, what would be right."""
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Part):
+    """How a cell becomes numbers; the fields are those of `pixels.Input`."""
+
+    geometry: Literal["fill", "crop"] = "fill"
+    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 192
+    colour: Literal["standardised", "plain"] = "standardised"
+
+
+class MemberSpec(_Part):
+    """A backbone in the ensemble: where it is cut, its file, and how its logit enters the ensemble's."""
+
+    backbone: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+$")]
+    cut: str
+    file: _FileName
+    sha256: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+    temperature: _Positive = 1.0
+    weight: Annotated[float, pydantic.Field(ge=0, le=1)]
+
+
+class Thresholds(_Part):
+    """p(ALL) from `decide` on is ALL; strictly between the two bounds of `abstain` it is unsure."""
+
+    decide: _Probability = 0.5
+    abstain: tuple[_Probability, _Probability] = (0.5, 0.5)
+
+
+class Manifest(_Part):
+    """`ensemble.json`."""
+
+    format: int = FORMAT
+    name: str
+    version: str
+    classes: tuple[Literal["healthy"], Literal["ALL"]] = ("healthy", "ALL")
+    input: InputSpec = InputSpec()
+    members: Annotated[tuple[MemberSpec, ...], pydantic.Field(min_length=1)]
+    bias: _Finite = 0.0
+    thresholds: Thresholds = Thresholds()
+    views: Literal[1, 8] = 1
+    training: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
+    intended_use: str = "Research and teaching. Not a medical device."
+    limits: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def _weights_sum_to_one(self) -> Manifest:
+        if abs(sum(member.weight for member in self.members) - 1) > 1e-6:
+            raise ValueError("the members' weights must sum to 1")
+        if len({member.backbone for member in self.members}) < len(self.members):
+            raise ValueError("each backbone can be a member only once")
+        low, high = self.thresholds.abstain
+        if not low <= self.thresholds.decide <= high:
+            raise ValueError("thresholds.decide must lie within thresholds.abstain")
+        return self
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write tensors as float16.
+
+    Raises:
+        StoreError: a value that float16 cannot hold.
+    """
+    halves = {name: np.asarray(tensor).astype(np.float16) for name, tensor in tensors.items()}
+    for name, half in halves.items():
+        if not np.isfinite(half).all():
+            raise StoreError(f"{path}: tensor {name!r} does not fit into float16; train with a lower rate.")
+    path.write_bytes(save(halves))
+
+
+def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
+    """Read tensors, float32.
+
+    Args:
+        path: a .safetensors file.
+        sha256: what its bytes must hash to; None to believe them.
+
+    Raises:
+        StoreError: no such file, another hash, not safetensors, a type other than float16 or float32,
+            or a value that is not finite.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be read ({error.strerror}); the ensemble's folder is not whole."
+        ) from None
+    if sha256 and (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise StoreError(
+            f"{path}: sha256 is {found}, the manifest says {sha256}; the file was changed or cut "
+            "short: get the ensemble again."
+        )
+    try:
+        halves = load(content)
+    except (SafetensorError, KeyError, ValueError):
+        raise StoreError(f"{path}: not a safetensors file of float16 or float32 tensors.") from None
+    for name, tensor in halves.items():
+        if tensor.dtype not in (np.float16, np.float32):
+            raise StoreError(f"{path}: tensor {name!r} is {tensor.dtype}; wanted is float16 or float32.")
+        if not np.isfinite(tensor).all():
+            raise StoreError(f"{path}: tensor {name!r} holds values that are not finite.")
+    return {name: tensor.astype(np.float32) for name, tensor in halves.items()}
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `ensemble.json`."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `ensemble.json`.
+
+    Raises:
+        StoreError: not there, not JSON, of a newer format, or with a field that is wrong.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise StoreError(f"{folder}: not an ensemble's folder, it has no {MANIFEST}.") from None
+    except ValueError:
+        raise StoreError(f"{path}: not JSON; get the ensemble again.") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise StoreError(
+            f"{path}: format {found} is newer than {FORMAT}, which this version reads; update leukovision."
+        )
+    try:
+        return Manifest.model_validate(content)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the manifest"
+        raise StoreError(f"{path}: {where}: {first['msg']}.") from None

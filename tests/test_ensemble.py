@@ -1,0 +1,148 @@
+"""Cells -> Analysis: the maps are the decision."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leukovision import Analysis, Cell, Ensemble, painter, read_cell, store
+from leukovision.ensemble import load_ensemble, sigmoid
+
+
+@pytest.fixture(scope="module")
+def cells(real_cells: list[Path]) -> list[Cell]:
+    return [read_cell(path) for path in real_cells]
+
+
+@pytest.fixture(scope="module")
+def analyses(ensemble: Ensemble, cells: list[Cell]) -> list[Analysis]:
+    return ensemble.analyse(cells)
+
+
+@pytest.mark.parametrize("views", [1, 8])
+def test_maps_add_up_to_the_logit(ensemble: Ensemble, cells: list[Cell], views: int) -> None:
+    for analysis in ensemble.analyse(cells, views=views):
+        for part in (analysis, *analysis.members.values()):
+            assert part.constant + part.cam.mean(dtype=np.float64) == pytest.approx(part.logit, abs=1e-4)
+            assert part.p_all == pytest.approx(1 / (1 + np.exp(-part.logit)), abs=1e-6)
+        shares = sum(member.share for member in analysis.members.values())
+        assert ensemble.manifest.bias + shares == pytest.approx(analysis.logit, abs=1e-6)
+
+
+def test_combined_map_is_the_weighted_sum_of_the_members(
+    ensemble: Ensemble, analyses: list[Analysis]
+) -> None:
+    for analysis in analyses:
+        total = sum(s.weight * analysis.members[s.backbone].cam for s in ensemble.manifest.members)
+        assert np.abs(total - analysis.cam).max() < 1e-5
+
+
+def test_member_logit_is_what_the_whole_network_says(
+    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis]
+) -> None:
+    numbers = np.stack([ensemble.input.numbers(ensemble.input.picture(cell)) for cell in cells])
+    for spec in ensemble.manifest.members:
+        logits = ensemble.networks[spec.backbone].predict_on_batch(numbers)[:, 0] / spec.temperature
+        ours = [analysis.members[spec.backbone].logit for analysis in analyses]
+        assert np.abs(logits - ours).max() < 1e-4
+
+
+def test_map_is_the_grad_cam_of_the_same_layer(
+    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis]
+) -> None:
+    from tf_keras_vis.gradcam import Gradcam
+
+    for spec in ensemble.manifest.members:
+        compared = 0
+        for cell, analysis in list(zip(cells, analyses, strict=True))[::7]:
+            numbers = ensemble.input.numbers(ensemble.input.picture(cell))[None]
+            theirs = Gradcam(ensemble.networks[spec.backbone], clone=True)(
+                lambda logit: logit[:, 0],
+                numbers,
+                penultimate_layer=spec.cut,
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+            )
+            theirs = np.asarray(theirs).squeeze()
+            ours = np.maximum(analysis.members[spec.backbone].coarse, 0)
+            if ours.max() > 0:
+                assert np.corrcoef(theirs.ravel(), (ours / ours.max()).ravel())[0, 1] > 0.999
+                compared += 1
+        assert compared
+
+
+def test_a_cell_alone_is_as_in_a_batch(
+    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis]
+) -> None:
+    for place in (0, len(cells) // 2, len(cells) - 1):
+        alone = ensemble.analyse([cells[place]])[0]
+        assert alone.p_all == pytest.approx(analyses[place].p_all, abs=1e-3)
+        assert np.abs(alone.cam - analyses[place].cam).max() < 1e-3
+        assert alone.decision == analyses[place].decision
+
+
+def test_eight_views_do_not_depend_on_how_the_cell_lies(ensemble: Ensemble, cells: list[Cell]) -> None:
+    cell = cells[0]
+    turned = Cell(np.rot90(cell.pixels), np.rot90(cell.outline), cell.on_black)
+    straight, quarter = ensemble.analyse([cell, turned], views=8)
+    assert quarter.p_all == pytest.approx(straight.p_all, abs=0.02)
+    assert np.corrcoef(np.rot90(straight.cam).ravel(), quarter.cam.ravel())[0, 1] > 0.99
+
+
+def test_the_size_of_a_cell_says_nothing(ensemble: Ensemble) -> None:
+    big, small = (
+        ensemble.analyse([read_cell(painter.paint(painter.CellRecipe(diameter=diameter), seed=3))])[0].logit
+        for diameter in (230, 180)
+    )
+    assert abs(big - small) < 1.0
+
+
+def test_what_is_no_cell_on_black_is_unsure_and_says_why(ensemble: Ensemble) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    analysis = ensemble.analyse([read_cell(noise)])[0]
+    assert (analysis.decision, analysis.in_domain) == ("unsure", False)
+    assert "on black" in analysis.reason
+
+
+def test_decisions_follow_the_thresholds_of_the_manifest(
+    ensemble: Ensemble, analyses: list[Analysis]
+) -> None:
+    low, high = ensemble.manifest.thresholds.abstain
+    for analysis in analyses:
+        if low < analysis.p_all < high:
+            assert analysis.decision == "unsure" and analysis.reason
+        else:
+            called_all = analysis.p_all >= ensemble.manifest.thresholds.decide
+            assert analysis.decision == ("ALL" if called_all else "healthy")
+
+
+def test_no_cells_give_no_analyses(ensemble: Ensemble) -> None:
+    assert ensemble.analyse([]) == []
+
+
+def test_views_are_one_or_eight(ensemble: Ensemble) -> None:
+    with pytest.raises(ValueError, match="1 or 8"):
+        ensemble.analyse([], views=3)
+
+
+def test_which_ensemble_decided_is_part_of_each_result(ensemble: Ensemble, analyses: list[Analysis]) -> None:
+    assert all(str(analysis.ensemble) == str(ensemble.source) for analysis in analyses)
+
+
+def test_an_ensemble_of_one_works_the_same(
+    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis], tmp_path: Path
+) -> None:
+    spec = next(s for s in ensemble.manifest.members if s.backbone == "inception_v3")
+    alone = ensemble.manifest.model_copy(
+        update={"members": (spec.model_copy(update={"weight": 1.0}),), "bias": 0}
+    )
+    store.write_manifest(tmp_path, alone)
+    (tmp_path / spec.file).write_bytes((ensemble.folder / spec.file).read_bytes())
+    one = load_ensemble(tmp_path).analyse(cells[:3])
+    for mine, full in zip(one, analyses, strict=False):
+        assert mine.p_all == pytest.approx(full.members["inception_v3"].p_all, abs=1e-3)
+        assert np.abs(mine.cam - full.members["inception_v3"].cam).max() < 1e-3
+
+
+def test_sigmoid_holds_at_both_ends() -> None:
+    assert sigmoid(-800) == 0 and sigmoid(800) == 1 and sigmoid(0) == 0.5
