@@ -1,0 +1,103 @@
+"""The command line: a row each, a sentence for what is wrong, an exit status that says so."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leukovision import Ensemble, cli
+
+COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
+           "in_domain", "reason", "error"]  # fmt: skip
+RUN = CliRunner()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        assert reader.fieldnames == COLUMNS
+        return list(reader)
+
+
+def test_analyse_writes_a_row_a_cell_and_the_same_as_json(real_cells: list[Path], tmp_path: Path) -> None:
+    for path in real_cells:
+        (tmp_path / "in" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "in" / path.parent.name)
+    table, same = tmp_path / "out.csv", tmp_path / "out.json"
+    run = RUN.invoke(cli.app, ["analyse", str(tmp_path / "in"), "--csv", str(table), "--json", str(same)])
+    assert run.exit_code == 0, run.output
+    rows = rows_of(table)
+    assert len(rows) == len(real_cells) == len(json.loads(same.read_text()))
+    assert {row["decision"] for row in rows} <= {"ALL", "healthy", "unsure"}
+    assert all(0 <= float(row[column]) <= 1 for row in rows for column in COLUMNS[2:6])
+    assert all(row["in_domain"] == "True" and not row["error"] for row in rows)
+
+
+def test_every_bad_file_has_its_row_and_the_rest_is_done(
+    bad_files: dict[Path, str], real_cells: list[Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "out.csv"
+    paths = [str(path) for path in (*bad_files, real_cells[0], Path(__file__))]
+    run = RUN.invoke(cli.app, ["analyse", *paths, "--csv", str(table)])
+    assert run.exit_code == 1
+    rows = rows_of(table)
+    assert [row["file"] for row in rows] == paths
+    for row, (path, reason) in zip(rows, bad_files.items(), strict=False):
+        assert path.name in row["error"] and reason in row["error"]
+        assert not any(row[column] for column in COLUMNS[1:-1])
+    assert rows[-2]["decision"] and not rows[-2]["error"]
+    assert "not an image" in rows[-1]["error"]
+
+
+def test_analyse_writes_four_maps_a_cell(real_cells: list[Path], tmp_path: Path) -> None:
+    run = RUN.invoke(cli.app, ["analyse", str(real_cells[0]), "--maps", str(tmp_path)])
+    assert run.exit_code == 0, run.output
+    assert len(list(tmp_path.glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["analyse", "nowhere.png"], "nowhere.png"),
+        (["analyse", ".", "--ensemble", "nowhere"], "nowhere"),
+        (["analyse", __file__, "--views", "3"], "--views"),
+        (["train", "nowhere", "--out", "x"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_ends_with_two(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cell.png").touch()
+    run = RUN.invoke(cli.app, arguments)
+    assert run.exit_code == 2 and words in run.stderr
+
+
+def test_evaluate_measures_members_and_ensemble(
+    cnmc: Path, ensemble: Ensemble, real_cells: list[Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for path in real_cells:
+        (data / path.parent.parent.name / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, data / path.parent.parent.name / path.parent.name)
+    out = tmp_path / "figures"
+    run = RUN.invoke(cli.app, ["evaluate", str(ensemble.folder), str(data), "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    content = json.loads((out / "figures.json").read_text())
+    assert list(content["figures"]) == [*ensemble.networks, "ensemble"]
+    for figures in content["figures"].values():
+        assert set(figures) == {
+            "accuracy",
+            "balanced_accuracy",
+            "sensitivity",
+            "specificity",
+            "weighted_f1",
+            "auc",
+        }
+    with (out / "cells.csv").open() as file:
+        cells = list(csv.DictReader(file))
+    right = sum((float(row["p_all_ensemble"]) >= 0.5) == (row["class"] == "ALL") for row in cells)
+    assert right / len(cells) == pytest.approx(content["figures"]["ensemble"]["accuracy"])
