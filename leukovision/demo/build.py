@@ -1,0 +1,143 @@
+"""Which ensemble and which examples come in; the page goes out, as Gradio Blocks, or served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from leukovision.demo import analyse, render
+from leukovision.ensemble import Ensemble, find_ensemble, load_ensemble
+from leukovision.store import StoreError, read_manifest
+
+KEPT = 600
+"""Uploaded pictures are deleted when they are this old, s."""
+
+TEXT = {
+    "title": "LeukoVision",
+    "what": (
+        "Is this white blood cell an acute lymphoblastic leukaemia (ALL) blast or healthy? "
+        "Three neural networks decide together, and show where on the cell their evidence lies."
+    ),
+    "loading": "The ensemble is loading; the first answer takes a little longer.",
+    "ready": "Ready.",
+    "failed": "The ensemble cannot be used.",
+    "ensemble": "Ensemble: {source}",
+    "privacy": "Pictures are deleted from the server within 20 minutes and are used for nothing else.",
+}
+
+# No web fonts: the page must come up without a network, and tell nobody that it did.
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+
+
+def build(ensemble: str | Path | None = None, examples: Path | None = None) -> gr.Blocks:
+    """The page. The ensemble is loaded in the background, so that the page is there at once.
+
+    Args:
+        ensemble: as in `load_ensemble`.
+        examples: a folder of pictures to offer; drawn cells if None.
+
+    Raises:
+        FileNotFoundError: `examples` is not there, or there is no picture in it.
+    """
+    get_ensemble = in_background(lambda: _warm(ensemble))
+
+    def status() -> tuple[Any, str]:
+        try:
+            return gr.skip(), footer_html(str(get_ensemble().source), ready=True)
+        except StoreError as error:
+            alert = render.alert_html(analyse.TEXT["no_ensemble"].format(why=error), TEXT["failed"])
+            return gr.HTML(alert, visible=True), footer_html(_named(ensemble), ready=None)
+
+    with gr.Blocks(
+        title=TEXT["title"], analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
+    ) as page:
+        gr.HTML(header_html(), apply_default_css=False, js_on_load=None)
+        notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
+        analyse.tab(get_ensemble, examples)
+        foot = gr.HTML(
+            footer_html(_named(ensemble), ready=False), apply_default_css=False, js_on_load=None,
+            elem_id="lv-foot",
+        )  # fmt: skip
+        page.load(
+            status, outputs=[notice, foot], show_progress="hidden", api_visibility="private",
+            concurrency_limit=None,
+        )  # fmt: skip
+    page.queue(max_size=64, default_concurrency_limit=1)
+    return page  # type: ignore[no-any-return]
+
+
+def serve(
+    ensemble: str | Path | None = None,
+    examples: Path | None = None,
+    share: bool = False,
+    port: int | None = None,
+    **launch: Any,
+) -> None:
+    """Build the page and serve it until it is stopped.
+
+    Args:
+        ensemble, examples: as in `build`.
+        share: make a public link.
+        port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
+        launch: more for `gr.Blocks.launch`.
+    """
+    theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
+    build(ensemble, examples).launch(
+        share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
+        head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
+        enable_monitoring=False, ssr_mode=False, max_file_size=analyse.MAX_BYTES, **launch,
+    )  # fmt: skip
+
+
+def in_background(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:
+    """Start `load` in a thread; what is returned waits for it, and raises what it raised."""
+    loaded: Future[Ensemble] = Future()
+
+    def run() -> None:
+        try:
+            loaded.set_result(load())
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    threading.Thread(target=run, name="load ensemble", daemon=True).start()
+    return loaded.result
+
+
+def header_html() -> str:
+    """Title, what this is, and what it is not."""
+    return (
+        f'<header class="lv-head"><div><h1>{TEXT["title"]}</h1><p>{TEXT["what"]}</p></div>'
+        f'<p class="lv-badge" role="note">{render.TEXT["disclaimer"]}</p></header>'
+    )
+
+
+def footer_html(source: str, ready: bool | None) -> str:
+    """Which ensemble decides (`ready` is None where it never will), and what happens to pictures."""
+    kind = "lv-loading" if ready is False else ""
+    state = TEXT["failed"] if ready is None else TEXT["ready" if ready else "loading"]
+    decides = escape(TEXT["ensemble"].format(source=source))
+    return (
+        f'<footer class="lv-foot {kind}"><span role="status">{decides}. {state}</span>'
+        f"<span>{TEXT['privacy']}</span></footer>"
+    )
+
+
+def _warm(source: str | Path | None) -> Ensemble:
+    ensemble = load_ensemble(source)
+    ensemble.warm_up()
+    return ensemble
+
+
+def _named(source: str | Path | None) -> str:
+    """Name and version by the manifest alone, which is there long before the networks."""
+    try:
+        manifest = read_manifest(find_ensemble(source))
+    except StoreError:
+        return "none"
+    return f"{manifest.name} {manifest.version}"

@@ -1,0 +1,249 @@
+"""What a person sees who gives the page a picture."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukovision import painter
+
+DECISION = re.compile(r"^((ALL|healthy), (above )?\d\d %: .*backbone|unsure: p\(ALL\) = 0\.\d\d)")
+NAMES = ("Xception", "InceptionResNetV2", "InceptionV3", "Combined")
+
+
+@pytest.fixture(scope="session")
+def cell(tmp_path_factory) -> Path:
+    """A drawn cell, as a PNG file."""
+    path = tmp_path_factory.mktemp("cells") / "a cell.png"
+    Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(path)
+    return path
+
+
+def send(page, path: Path) -> None:
+    """Choose a file and wait for what the page has to say."""
+    page.set_input_files(".lv-open", path)
+    answered(page)
+
+
+def answered(page) -> None:
+    page.wait_for_function("document.documentElement.dataset.lv === ''")
+
+
+def decision(page) -> str:
+    return " ".join(page.locator(".lv-decision h2").text_content().split())
+
+
+def test_uploaded_cell_is_decided_in_words_with_four_maps(page, cell):
+    send(page, cell)
+    assert DECISION.match(decision(page))
+    maps = page.locator(".lv-map img.lv-over")
+    assert maps.count() == 4
+    for name, alt in zip(NAMES, maps.evaluate_all("all => all.map(one => one.alt)"), strict=True):
+        assert alt.startswith(f"Map, {name}. Towards ALL: ")
+        assert "Towards healthy: " in alt
+        assert "ogit " in alt
+    rows = page.locator(".lv-table :is(tbody, tfoot) th").all_text_contents()
+    assert [row for row in rows if row != "constant"] == [*NAMES[:3], "Ensemble"]
+    assert re.search(r"→ p\(ALL\) = \d\.\d\d", page.locator(".lv-sum").text_content())
+    source = page.locator(".lv-source strong").text_content()
+    assert re.match(r"\S+ \S+ \(.+\)$", source)
+    assert source in page.locator("#lv-foot").text_content()
+    assert page.locator(".lv-seen img").get_attribute("alt").endswith("a cell.png")
+
+
+def test_page_says_that_it_is_no_medical_device(page):
+    assert page.locator(".lv-badge").text_content() == "For research and teaching. Not a medical device."
+    assert page.locator(".lv-badge").is_visible()
+
+
+def test_parts_add_up_as_they_are_shown(page, cell):
+    send(page, cell)
+    line = page.locator(".lv-sum").text_content().replace("−", "-")
+    left, right = line.split("=")[:2]
+    figures = [float(figure) for figure in re.findall(r"(?<= )[+-]?\d+\.\d\d", left)]
+    assert sum(figures) == pytest.approx(float(right.split()[0]), abs=1e-9)
+
+
+def test_example_is_decided_on_a_click(page):
+    assert "drawn by a program, not photographs" in page.locator(".lv-examples").text_content()
+    page.click("[data-index='1']")
+    answered(page)
+    assert DECISION.match(decision(page))
+
+
+def test_keyboard_alone_gets_a_decision(page):
+    page.locator("[data-index='0']").focus()
+    page.keyboard.press("Enter")
+    answered(page)
+    assert DECISION.match(decision(page))
+
+
+def test_clear_resets_the_page(page, cell):
+    send(page, cell)
+    page.click("[data-act='clear']")
+    page.wait_for_selector(".lv-empty")
+    assert page.locator(".lv-prompt").is_visible()
+    assert page.locator(".lv-result").count() == 0
+
+
+def test_dropped_and_pasted_pictures_are_decided(page, cell):
+    for kind in ("drop", "paste"):
+        page.evaluate(
+            """([kind, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], kind + 'ped.png', { type: 'image/png' }));
+                const given = kind === 'drop' ? { dataTransfer: data } : { clipboardData: data };
+                const Event = kind === 'drop' ? DragEvent : ClipboardEvent;
+                document.body.dispatchEvent(new Event(kind, { bubbles: true, ...given }));
+            }""",
+            [kind, list(cell.read_bytes())],
+        )
+        answered(page)
+        assert page.locator(".lv-seen figcaption").text_content().startswith(f"{kind}ped.png")
+        assert DECISION.match(decision(page))
+
+
+def test_photographed_picture_is_called_unlike_the_training_data(page):
+    page.click("[data-act='photograph']")
+    page.wait_for_function("document.querySelector('.lv-camera video').videoWidth > 0")
+    page.click("[data-act='shoot']")
+    answered(page)
+    assert decision(page).startswith("unsure: p(ALL) = ")
+    words = page.locator(".lv-decision").text_content()
+    assert words.startswith("This picture is not like the training data.")
+
+
+def painted(path: Path) -> np.ndarray:
+    return painter.paint(painter.CellRecipe(), seed=3)
+
+
+def not_an_image(path: Path) -> None:
+    path.write_text("Dear laboratory, ...")
+
+
+def truncated(path: Path) -> None:
+    Image.fromarray(painted(path)).save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[:4000])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def too_small(path: Path) -> None:
+    Image.fromarray(painted(path)).resize((31, 31)).save(path)
+
+
+def too_large(path: Path) -> None:
+    Image.new("L", (8000, 6300)).save(path)
+
+
+def one_colour(path: Path) -> None:
+    Image.new("RGB", (450, 450), (90, 40, 120)).save(path)
+
+
+def animated(path: Path) -> None:
+    first = Image.fromarray(painted(path))
+    first.save(path, save_all=True, append_images=[first.rotate(90)], duration=100)
+
+
+def multi_page(path: Path) -> None:
+    first = Image.fromarray(painted(path))
+    first.save(path, save_all=True, append_images=[first.rotate(90)])
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "reason"),
+    [
+        (not_an_image, "letter <b>.png", "not an image"),
+        (truncated, "half.jpg", "truncated"),
+        (empty, "empty.png", "empty"),
+        (too_small, "small.png", "too small"),
+        (too_large, "large.png", "more than 50 megapixels"),
+        (one_colour, "plain.bmp", "one colour"),
+        (animated, "moving.webp", "animated"),
+        (multi_page, "pages.tiff", "several pages"),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_bad_file_is_refused_by_name_and_the_next_good_one_works(page, cell, tmp_path, make, name, reason):
+    make(tmp_path / name)
+    send(page, tmp_path / name)
+    said = page.locator("#lv-output [role='alert']").text_content()
+    assert said.startswith(f"Not analysed.{name}: ")
+    assert reason in said
+    assert "/tmp" not in said
+    assert page.locator(".lv-decision").count() == 0
+    send(page, cell)
+    assert page.locator("[role='alert']").count() == 0
+    assert DECISION.match(decision(page))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "webp"])
+def test_every_format_reaches_the_networks(page, tmp_path, suffix):
+    path = tmp_path / f"cell.{suffix}"
+    Image.fromarray(painted(path)).save(path)
+    send(page, path)
+    assert DECISION.match(decision(page))
+
+
+def test_overlay_slider_changes_the_pictures_and_not_the_decision(page, cell):
+    send(page, cell)
+    before, said = page.locator(".lv-grid").screenshot(), decision(page)
+    page.locator(".lv-opacity").fill("0")
+    assert page.locator(".lv-grid").screenshot() != before
+    assert decision(page) == said
+    assert page.locator(".lv-over").first.evaluate("one => getComputedStyle(one).opacity") == "0"
+    page.click("[data-index='0']")
+    answered(page)
+    assert page.locator(".lv-opacity").input_value() == "0"
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_phone_needs_no_sideways_scrolling(page, cell, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    send(page, cell)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    tops = page.locator(".lv-map").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert len(set(map(round, tops))) == 2
+
+
+def test_nothing_is_fetched_from_elsewhere(browser, address):
+    asked = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_selector(".lv-zone")
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_files_that_nobody_uploaded_are_not_read(address, cell):
+    """An event can be made to name any path; only what lies in the folder of uploads is opened."""
+    config = json.load(urllib.request.urlopen(f"{address}/config"))
+    upload = next(one for one in config["dependencies"] if one["targets"][0][1] == "upload")
+    body = {
+        "data": [], "fn_index": upload["id"], "session_hash": "reader", "trigger_id": upload["targets"][0][0],
+        "event_data": {"path": str(cell), "name": "a cell.png"},
+    }  # fmt: skip
+    request = urllib.request.Request(
+        f"{address}/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request)
+    said = ""
+    with urllib.request.urlopen(f"{address}/gradio_api/queue/data?session_hash=reader") as lines:
+        for line in lines:
+            if b"process_completed" in line:
+                said = line.decode()
+                break
+    assert "process_completed" in said
+    assert "lv-decision" not in said
