@@ -3,7 +3,7 @@
 import os
 
 # TensorFlow prints its start-up notes to every terminal otherwise.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from leukovision.cell import Cell, CellError, read_cell
 from leukovision.ensemble import Analysis, Ensemble, load_ensemble

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -108,7 +109,10 @@ def train(
     hold_out: Annotated[
         str, typer.Option(help="Folds, subjects or groups of a CSV: fold_1,H16,groups.csv:1")
     ] = "",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; by default the recipe's.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs, twice as many for a random start; by default the recipe's."),
+    ] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells an epoch; by default the recipe's.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Cells a step; by default the recipe's.")] = None,
     size: Annotated[int | None, typer.Option(min=75, help="Side of the input, px.")] = None,
@@ -124,6 +128,7 @@ def train(
     from leukovision.training import dataset
     from leukovision.training.fit import Recipe, fit
 
+    _import_keras()
     with _said(), _progress("steps") as advance:
         images, _ = dataset.split(dataset.read_images(data), hold_out)
         recipe = Recipe.of(preset, seed=seed, epochs=epochs, cells=cells, batch=batch, rate=rate, size=size)
@@ -196,8 +201,22 @@ def calibrate(
 def _load(source: Path | None) -> Any:
     from leukovision.ensemble import load_ensemble
 
+    _import_keras()
     with console.status("loading the ensemble"):
         return load_ensemble(source)
+
+
+def _import_keras() -> None:
+    """Import Keras with its back end, without the notes that TensorFlow writes to the terminal itself
+    while it is imported, before any of its switches work."""
+    terminal = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ class Recipe:
     Attributes:
         preset: `compact` cuts the backbones in mid-network, `full` leaves them whole.
         input: how a cell becomes numbers.
-        epochs, cells, batch: cells drawn an epoch, and how many go together.
+        epochs, cells, batch: cells drawn an epoch, and how many go together; a network most of which
+            starts at random gets twice as many epochs.
         rate: peak of the learning rate (warm-up over a tenth of the steps, then cosine decay to 0);
             a network most of which starts at random gets twice as much.
         decay: AdamW's weight decay.
@@ -192,12 +193,15 @@ def _fit_member(
     from_image_net = weights not in (None, "none")
     if from_image_net and recipe.preset == "compact":
         freeze_stem(model, name)
-    mostly_random = not from_image_net or name == "inception_resnet_v2"
-    steps = recipe.epochs * (recipe.cells // recipe.batch)
+    # A folder of starting weights may hold none of InceptionResNetV2's own: see `backbones.build`.
+    mostly_random = not from_image_net or (weights != "imagenet" and name == "inception_resnet_v2")
+    longer = 2 if mostly_random else 1
+    epochs = longer * recipe.epochs
+    steps = epochs * (recipe.cells // recipe.batch)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
         decay_steps=steps - steps // 10,
-        warmup_target=recipe.rate * (2 if mostly_random else 1),
+        warmup_target=longer * recipe.rate,
         warmup_steps=steps // 10,
     )
     model.compile(
@@ -217,14 +221,14 @@ def _fit_member(
     is_all = np.array([image.is_all for image in images])
     subjects = [image.subject for image in images]
     callbacks = [keras.callbacks.TensorBoard(out / "logs" / name)] if _has_tensorboard() else []
-    for epoch in range(start, recipe.epochs):
+    for epoch in range(start, epochs):
         batches = Batches(
             seen, is_all, subjects, recipe.input, recipe.seed, epoch, recipe.cells, recipe.batch
         )
 
         def tell(step: int, logs: dict[str, float], epoch: int = epoch, of: int = len(batches)) -> None:
             remark = f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}"
-            progress(BACKBONES[name].title, epoch * of + step + 1, recipe.epochs * of, remark)
+            progress(BACKBONES[name].title, epoch * of + step + 1, epochs * of, remark)
 
         model.fit(
             batches,
