@@ -34,7 +34,7 @@ def make_bad_files(folder: Path) -> dict[Path, str]:
     huge = Image.new("1", (10_000, 6_000))
     huge.putpixel((5, 5), 1)
     return {
-        _written(folder / "text.png", b"not a picture at all"): "not an image",
+        _written(folder / "letter <b>.png", b"not a picture at all"): "not an image",
         _written(folder / "vector.svg.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>"): "not an image",
         _cut(_save(folder / "cut.png", cell)): "truncated",
         _cut(_save(folder / "cut.jpg", cell)): "truncated",
