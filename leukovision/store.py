@@ -102,7 +102,10 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     for name, half in halves.items():
         if not np.isfinite(half).all():
             raise StoreError(f"{path}: tensor {name!r} does not fit into float16; train with a lower rate.")
-    path.write_bytes(save(halves))
+    # Written aside and moved, so that a run killed here leaves no half file that looks whole.
+    aside = path.with_suffix(".part")
+    aside.write_bytes(save(halves))
+    aside.replace(path)
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:

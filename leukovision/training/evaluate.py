@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from sklearn import metrics
 
+from leukovision.backbones import BACKBONES
 from leukovision.cell import read_cell
 from leukovision.ensemble import Ensemble
 from leukovision.training.dataset import Image
@@ -128,7 +129,7 @@ def by_subject(scores: Scores, decide: float = 0.5) -> list[dict[str, str | int 
 
 
 def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) -> dict[str, object]:
-    """Write `figures.json`, `figures.csv`, `subjects.csv` and `cells.csv`.
+    """Write `figures.json`, `figures.csv`, `figures.md`, `subjects.csv` and `cells.csv`.
 
     Args:
         scores: from `score`.
@@ -155,6 +156,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         "subjects": subjects,
     }
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (out / "figures.md").write_text(_markdown(rows, subjects), encoding="utf-8")
     _write_csv(out / "figures.csv", [{"who": name, **row} for name, row in rows.items()])
     _write_csv(out / "subjects.csv", subjects)
     _write_csv(
@@ -171,6 +173,28 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         ],
     )
     return content
+
+
+def _markdown(rows: dict[str, dict[str, float]], subjects: list[dict[str, str | int | float]]) -> str:
+    """The tables as a README or a model card shows them."""
+    titles = {name: BACKBONES[name].title if name in BACKBONES else f"**{name}**" for name in rows}
+    lines = [
+        "| | " + " | ".join(column.replace("_", " ") for column in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+        *(
+            f"| {titles[name]} | " + " | ".join(f"{row[column]:.3f}" for column in COLUMNS) + " |"
+            for name, row in rows.items()
+        ),
+        "",
+        "| subject | class | cells | called right | mean p(ALL) |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['subject']} | {row['class']} | {row['cells']} "
+            f"| {row['accuracy']:.2f} | {row['mean_p_all']:.2f} |"
+            for row in subjects
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, str | int | float]]) -> None:

@@ -139,7 +139,6 @@ def _describe(images: Sequence[Image], recipe: Recipe, weights: Any, held_out: s
     """What the manifest says of the training."""
     subjects = {(image.subject, image.is_all) for image in images}
     return {
-        "data": "C-NMC 2019, doi:10.7937/tcia.2019.dc64i46r",
         "images": {"ALL": sum(i.is_all for i in images), "healthy": sum(not i.is_all for i in images)},
         "subjects": {
             "ALL": sum(is_all for _, is_all in subjects),
@@ -168,10 +167,20 @@ def _choose_precision() -> None:
     """bfloat16 where the hardware multiplies it; elsewhere it is emulated and slower than float32."""
     import keras
 
-    accelerated = bool(keras.distribution.list_devices("gpu"))
+    accelerated = _has_gpu()
     if not accelerated and platform.system() == "Linux":
         accelerated = "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if accelerated else "float32")
+
+
+def _has_gpu() -> bool:
+    import keras
+
+    if keras.backend.backend() == "torch":  # for which Keras cannot list devices
+        import torch
+
+        return bool(torch.cuda.is_available())
+    return bool(keras.distribution.list_devices("gpu"))
 
 
 def _fit_member(
@@ -208,7 +217,7 @@ def _fit_member(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=recipe.decay, global_clipnorm=1.0),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-        jit_compile="auto" if keras.distribution.list_devices("gpu") else False,
+        jit_compile="auto" if _has_gpu() else False,
     )
     model.optimizer.build(model.trainable_variables)
 
