@@ -347,10 +347,15 @@ def _show_figures(content: dict[str, Any]) -> None:
     from leukovision.training.evaluate import COLUMNS as FIGURES
 
     out = Console()
-    table = Table("", *(name.replace("_", " ") for name in FIGURES), title=f"{content['cells']} cells")
+    table = Table(
+        "", *(name.replace("_", " ") for name in FIGURES), "auc by subject", title=f"{content['cells']} cells"
+    )
     for name, row in content["figures"].items():
         title = BACKBONES[name].title if name in BACKBONES else name
-        table.add_row(title, *(f"{row[figure]:.3f}" for figure in FIGURES))
+        auc = content["auc_by_subject"].get(name)
+        table.add_row(
+            title, *(f"{row[figure]:.3f}" for figure in FIGURES), "" if auc is None else f"{auc:.3f}"
+        )
     out.print(table)
     subjects = Table("subject", "class", "cells", "accuracy", "mean p(ALL)")
     for row in content["subjects"]:

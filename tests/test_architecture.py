@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_imports_go_one_way() -> None:
-    lint = subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    lint = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert lint.returncode == 0, lint.stdout
 
 

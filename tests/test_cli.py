@@ -97,6 +97,7 @@ def test_evaluate_measures_members_and_ensemble(
             "weighted_f1",
             "auc",
         }
+    assert set(content["auc_by_subject"]) == set(content["figures"])
     with (out / "cells.csv").open() as file:
         cells = list(csv.DictReader(file))
     right = sum((float(row["p_all_ensemble"]) >= 0.5) == (row["class"] == "ALL") for row in cells)

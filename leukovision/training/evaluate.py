@@ -109,6 +109,37 @@ def table(scores: Scores, decide: float = 0.5) -> dict[str, dict[str, float]]:
     }
 
 
+def auc_by_subject(scores: Scores) -> dict[str, float]:
+    """AUC with every pair of an ALL subject and a healthy one counted alike, by member and ensemble.
+
+    One donor with hundreds of easy cells can carry the AUC over cells; it cannot carry this one.
+    Subjects with fewer than five cells are left out, unless there are no others.
+    """
+    places: dict[str, list[int]] = {}
+    for place, image in enumerate(scores.images):
+        places.setdefault(image.subject, []).append(place)
+    large = {subject: found for subject, found in places.items() if len(found) >= 5} or places
+    with_all, healthy = (
+        [np.array(found) for found in large.values() if scores.is_all[found[0]] == value] for value in (1, 0)
+    )
+    if not with_all or not healthy:
+        return {}
+    return {
+        name: float(
+            np.mean(
+                [
+                    metrics.roc_auc_score(
+                        np.repeat([1, 0], [len(ill), len(well)]), p_all[np.concatenate([ill, well])]
+                    )
+                    for ill in with_all
+                    for well in healthy
+                ]
+            )
+        )
+        for name, p_all in scores.p_all.items()
+    }
+
+
 def by_subject(scores: Scores, decide: float = 0.5) -> list[dict[str, str | int | float]]:
     """For each subject: class, cells, share called right by the ensemble, mean p(ALL); weakest first."""
     p_all = scores.p_all[ENSEMBLE]
@@ -149,6 +180,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         **about,
         "cells": len(scores.images),
         "figures": rows,
+        "auc_by_subject": auc_by_subject(scores),
         "decided": {
             "coverage": float(decided.mean()),
             "accuracy": float(right.mean()) if decided.any() else None,
@@ -156,7 +188,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         "subjects": subjects,
     }
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "figures.md").write_text(_markdown(rows, subjects), encoding="utf-8")
+    (out / "figures.md").write_text(_markdown(rows, auc_by_subject(scores), subjects), encoding="utf-8")
     _write_csv(out / "figures.csv", [{"who": name, **row} for name, row in rows.items()])
     _write_csv(out / "subjects.csv", subjects)
     _write_csv(
@@ -175,14 +207,20 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
     return content
 
 
-def _markdown(rows: dict[str, dict[str, float]], subjects: list[dict[str, str | int | float]]) -> str:
+def _markdown(
+    rows: dict[str, dict[str, float]],
+    aucs: dict[str, float],
+    subjects: list[dict[str, str | int | float]],
+) -> str:
     """The tables as a README or a model card shows them."""
     titles = {name: BACKBONES[name].title if name in BACKBONES else f"**{name}**" for name in rows}
     lines = [
-        "| | " + " | ".join(column.replace("_", " ") for column in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
+        "| | " + " | ".join(column.replace("_", " ") for column in COLUMNS) + " | auc by subject |",
+        "|---" * (len(COLUMNS) + 2) + "|",
         *(
-            f"| {titles[name]} | " + " | ".join(f"{row[column]:.3f}" for column in COLUMNS) + " |"
+            f"| {titles[name]} | "
+            + " | ".join(f"{row[column]:.3f}" for column in COLUMNS)
+            + (f" | {aucs[name]:.3f} |" if aucs else " | |")
             for name, row in rows.items()
         ),
         "",
