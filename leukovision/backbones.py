@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 HEAD = "logit"
 """Name of the linear unit on top of the pooled features."""
 
+DROPOUT = "dropped"
+"""Name of the dropout between the two."""
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -101,7 +104,7 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
         raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
     pooled = keras.layers.GlobalAveragePooling2D(name="pooled", dtype="float32")(cut_layer.output)
     # Dropout after pooling drops whole channels and leaves the map linear in the features.
-    dropped = keras.layers.Dropout(0.3, name="dropped", dtype="float32", seed=0)(pooled)
+    dropped = keras.layers.Dropout(0.3, name=DROPOUT, dtype="float32", seed=0)(pooled)
     logit = keras.layers.Dense(1, name=HEAD, dtype="float32")(dropped)
     return keras.Model(whole.input, logit, name=name)
 

@@ -52,7 +52,8 @@ def demo(
     """Open the page."""
     from leukovision.demo.build import serve
 
-    serve(ensemble=ensemble, examples=examples, share=share, port=port)
+    with _said():
+        serve(ensemble=ensemble, examples=examples, share=share, port=port)
 
 
 @app.command()

@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "leukovision", "train", str(data), "--out", str(out), "--backbone",
-            "inception_v3", "--backbone-weights", "none", "--size", "96", "--epochs", "3", "--cells", "24",
+            "inception_v3", "--backbone-weights", "none", "--size", "96", "--epochs", "2", "--cells", "24",
             "--batch", "8", *more]  # fmt: skip
 
 
@@ -51,8 +51,7 @@ def test_a_killed_run_goes_on_with_the_same_result(data: Path, tmp_path: Path) -
         store.read_tensors(tmp_path / run / "inception_v3.safetensors") for run in ("whole", "killed")
     )
     for name, tensor in whole.items():
-        # Threads add in another order each time; anything forgotten (a rate, a moment) is far larger.
-        assert np.abs(tensor - resumed[name]).max() < 2e-3 * max(1, np.abs(tensor).max()), name
+        assert np.abs(tensor - resumed[name]).max() <= 1e-3, name
 
 
 def test_a_run_is_not_overwritten_nor_mixed_with_another(data: Path, tmp_path: Path) -> None:

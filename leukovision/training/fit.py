@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from leukovision import store
-from leukovision.backbones import BACKBONES, build, freeze_stem, tensors
+from leukovision.backbones import BACKBONES, DROPOUT, build, freeze_stem, tensors
 from leukovision.pixels import Input
 from leukovision.training.augment import MARGIN
 from leukovision.training.dataset import Image, pictures
@@ -235,6 +235,9 @@ def _fit_member(
             seen, is_all, subjects, recipe.input, recipe.seed, epoch, recipe.cells, recipe.batch
         )
 
+        # A checkpoint does not hold how often dropout has drawn, which is once a step.
+        model.get_layer(DROPOUT).seed_generator.state.assign([0, epoch * len(batches)])
+
         def tell(step: int, logs: dict[str, float], epoch: int = epoch, of: int = len(batches)) -> None:
             remark = f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}"
             progress(BACKBONES[name].title, epoch * of + step + 1, epochs * of, remark)
@@ -243,6 +246,7 @@ def _fit_member(
             batches,
             initial_epoch=epoch,
             epochs=epoch + 1,
+            shuffle=False,  # drawn at random already, and alike whatever ran before
             verbose=0,
             callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
         )
