@@ -55,11 +55,11 @@ class MemberAnalysis:
 
     Attributes:
         p_all: its calibrated probability of ALL, 0 to 1.
-        logit: its calibrated logit; `logit == constant + cam.mean()`.
+        logit: its calibrated logit, the ensemble's bias in it; `logit == constant + cam.mean()`.
         constant: the part of the logit that no place on the cell holds.
         cam: (size, size) float32, logits: towards ALL above 0, towards healthy below. Smooth.
         coarse: (h, w) float32, logits, the same map at the resolution that the network has.
-        share: what it adds to the ensemble's logit; the shares and the ensemble's bias sum to it.
+        share: what it adds to the ensemble's logit; the shares sum to it.
     """
 
     p_all: float
@@ -178,11 +178,13 @@ class Ensemble:
     def _conclude(self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray]) -> Analysis:
         """Pool the members' maps of one cell."""
         members: dict[str, MemberAnalysis] = {}
-        logit, constant = self.manifest.bias, self.manifest.bias
+        logit = constant = 0.0
         cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
         for spec, bias, coarse in zip(self.manifest.members, self._biases, maps, strict=True):
             calibrated = (coarse / spec.temperature).astype(np.float32)
-            member_constant = bias / spec.temperature
+            # The weights sum to 1, so the ensemble's bias can as well stand in each member: then the
+            # ensemble lies between its members, and the shares alone sum to its logit.
+            member_constant = bias / spec.temperature + self.manifest.bias
             member_logit = member_constant + float(calibrated.mean(dtype=np.float64))
             member_cam = enlarge(calibrated, self.input.size)
             share = spec.weight * member_logit

@@ -27,7 +27,7 @@ def test_maps_add_up_to_the_logit(ensemble: Ensemble, cells: list[Cell], views: 
             assert part.constant + part.cam.mean(dtype=np.float64) == pytest.approx(part.logit, abs=1e-4)
             assert part.p_all == pytest.approx(1 / (1 + np.exp(-part.logit)), abs=1e-6)
         shares = sum(member.share for member in analysis.members.values())
-        assert ensemble.manifest.bias + shares == pytest.approx(analysis.logit, abs=1e-6)
+        assert shares == pytest.approx(analysis.logit, abs=1e-6)
 
 
 def test_combined_map_is_the_weighted_sum_of_the_members(
@@ -43,7 +43,8 @@ def test_member_logit_is_what_the_whole_network_says(
 ) -> None:
     numbers = np.stack([ensemble.input.numbers(ensemble.input.picture(cell)) for cell in cells])
     for spec in ensemble.manifest.members:
-        logits = ensemble.networks[spec.backbone].predict_on_batch(numbers)[:, 0] / spec.temperature
+        logits = ensemble.networks[spec.backbone].predict_on_batch(numbers)[:, 0]
+        logits = logits / spec.temperature + ensemble.manifest.bias
         ours = [analysis.members[spec.backbone].logit for analysis in analyses]
         assert np.abs(logits - ours).max() < 1e-4
 
@@ -135,9 +136,7 @@ def test_an_ensemble_of_one_works_the_same(
     ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis], tmp_path: Path
 ) -> None:
     spec = next(s for s in ensemble.manifest.members if s.backbone == "inception_v3")
-    alone = ensemble.manifest.model_copy(
-        update={"members": (spec.model_copy(update={"weight": 1.0}),), "bias": 0}
-    )
+    alone = ensemble.manifest.model_copy(update={"members": (spec.model_copy(update={"weight": 1.0}),)})
     store.write_manifest(tmp_path, alone)
     (tmp_path / spec.file).write_bytes((ensemble.folder / spec.file).read_bytes())
     one = load_ensemble(tmp_path).analyse(cells[:3])

@@ -28,9 +28,7 @@ TEXT = {
     "odd": "This picture is not like the training data.",
     "no_trust": "The figures below are given for completeness; do not rely on them.",
     "one": "the only backbone",
-    "none": "no backbone alone says so",
     "adds": "adds to the logit",
-    "constant": "constant",
     "ensemble": "Ensemble",
     "members_caption": "What each backbone says",
     "backbone": "Backbone",
@@ -74,8 +72,6 @@ def headline(analysis: Analysis, decide: float = 0.5) -> tuple[str, str]:
         return first, TEXT["one"]
     if not others:
         return first, f"{'both' if count == 2 else f'all {_number(count)}'} backbones agree"
-    if not agree:
-        return first, TEXT["none"]
     verb = "says" if len(others) == 1 else "say"
     other = "healthy" if is_all else "ALL"
     agreeing = f"{_number(agree)} of {_number(count)} backbones {'agrees' if agree == 1 else 'agree'}"
@@ -93,12 +89,11 @@ def title_of(name: str) -> str:
 
 
 def addition(analysis: Analysis) -> list[tuple[str, float]]:
-    """The ensemble's logit as a sum: (what, logits to two digits), the ensemble's constant first.
+    """The ensemble's logit as a sum: (backbone, logits to two digits).
 
     The figures are rounded so that they add up as they are shown; each is within 0.01 of the truth.
     """
-    parts = {TEXT["constant"]: analysis.logit - sum(m.share for m in analysis.members.values())}
-    parts |= {title_of(name): m.share for name, m in analysis.members.items()}
+    parts = {title_of(name): m.share for name, m in analysis.members.items()}
     exact = 100 * np.array(list(parts.values()))
     rounded = np.floor(exact)
     short = round(round(100 * analysis.logit) - rounded.sum())
@@ -107,10 +102,8 @@ def addition(analysis: Analysis) -> list[tuple[str, float]]:
 
 
 def sum_line(analysis: Analysis) -> str:
-    """The same as a line: "constant −0.31 + Xception +1.20 + ... = +2.32 → p(ALL) = 0.91"."""
-    terms = " + ".join(
-        f"{name} {signed(v)}" for name, v in addition(analysis) if v or name != TEXT["constant"]
-    )
+    """The same as a line: "Xception +1.20 + InceptionV3 ... = +2.32 → p(ALL) = 0.91"."""
+    terms = " + ".join(f"{name} {signed(share)}" for name, share in addition(analysis))
     return f"{terms} = {signed(analysis.logit)} → p(ALL) = {analysis.p_all:.2f}"
 
 
@@ -288,11 +281,6 @@ def _table(analysis: Analysis) -> str:
     rows = [
         _row(title_of(name), member.p_all, parts[title_of(name)]) for name, member in analysis.members.items()
     ]
-    if parts[TEXT["constant"]]:
-        rows.append(
-            f'<tr><th scope="row">{TEXT["constant"]}</th><td></td>'
-            f"<td>{signed(parts[TEXT['constant']])}</td></tr>"
-        )
     total = _row(TEXT["ensemble"], analysis.p_all, analysis.logit)
     return (
         f'<table class="lv-table"><caption>{TEXT["members_caption"]}</caption><thead><tr>'

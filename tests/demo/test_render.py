@@ -13,7 +13,7 @@ Y, X = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
 DISC = np.hypot(Y, X) < 40
 
 
-def analysis(*logits: float, bias: float = 0.0, decision: str | None = None) -> Analysis:
+def analysis(*logits: float, decision: str | None = None) -> Analysis:
     """One whose members have these logits and equal weights, on flat maps."""
     names = ("xception", "inception_resnet_v2", "inception_v3")[: len(logits)]
     flat = [np.full((SIDE, SIDE), logit, dtype=np.float32) for logit in logits]
@@ -21,12 +21,12 @@ def analysis(*logits: float, bias: float = 0.0, decision: str | None = None) -> 
         name: MemberAnalysis(sigmoid(z), z, 0.0, cam, cam[::8, ::8], z / len(logits))
         for name, z, cam in zip(names, logits, flat, strict=True)
     }
-    logit = bias + sum(m.share for m in members.values())
+    logit = sum(m.share for m in members.values())
     decision = decision or ("ALL" if logit >= 0 else "healthy")
     picture = np.where(DISC[..., None], (90, 40, 120), 0).astype(np.uint8)
     source = Source("test", "1", "here")
     cam = np.mean(flat, axis=0)
-    return Analysis(decision, sigmoid(logit), logit, bias, cam, members, True, "", source, picture)
+    return Analysis(decision, sigmoid(logit), logit, 0.0, cam, members, True, "", source, picture)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,6 @@ def analysis(*logits: float, bias: float = 0.0, decision: str | None = None) -> 
         ),
         (analysis(9.0, 9.0), "ALL, above 99 %", "both backbones agree"),
         (analysis(1.0), "ALL, 73 %", "the only backbone"),
-        (analysis(-0.1, -0.1, bias=0.5), "ALL, 60 %", "no backbone alone says so"),
         (analysis(0.2, 0.2, decision="unsure"), "unsure", "p(ALL) = 0.55"),
     ],
 )  # fmt: skip
@@ -51,10 +50,10 @@ def test_headline_says_decision_and_agreement(given, first, then):
 def test_shown_parts_add_up_to_the_shown_logit():
     rng = np.random.default_rng(0)
     for _ in range(200):
-        given = analysis(*rng.normal(0, 3, 3), bias=rng.normal())
+        given = analysis(*rng.normal(0, 3, 3))
         parts = [value for _, value in render.addition(given)]
         assert sum(parts) == pytest.approx(round(given.logit, 2), abs=1e-9)
-        exact = [given.constant, *(m.share for m in given.members.values())]
+        exact = [m.share for m in given.members.values()]
         assert np.abs(np.subtract(parts, exact)).max() <= 0.01
 
 
