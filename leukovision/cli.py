@@ -77,16 +77,8 @@ def analyse(
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    with _progress("cells") as advance, ThreadPoolExecutor(2) as pool:
-        # Two batches are read ahead while the networks work; more would only fill memory.
-        waiting: list[Any] = []
-        chunks = (files[i : i + BATCH] for i in range(0, len(files), BATCH))
-        while True:
-            while len(waiting) < 3 and (chunk := next(chunks, None)):
-                waiting.append(pool.submit(_read_all, chunk))
-            if not waiting:
-                break
-            read = waiting.pop(0).result()
+    with _progress("cells") as advance:
+        for read in _read_ahead(files, BATCH):
             cells = [cell for _, cell in read if isinstance(cell, Cell)]
             analyses = iter(loaded.analyse(cells, views))
             for path, cell in read:
@@ -275,16 +267,25 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             raise FileNotFoundError(f"{path}: there is no such file or folder.")
 
 
-def _read_all(paths: list[Path]) -> list[tuple[Path, Cell | CellError]]:
-    def read(path: Path) -> Cell | CellError:
-        try:
-            return read_cell(path)
-        except CellError as error:
-            return error
-        except OSError as error:
-            return CellError(f"{path}: cannot be read ({error.strerror}).")
+def _read_ahead(files: list[Path], size: int) -> Iterator[list[tuple[Path, Cell | CellError]]]:
+    """Batches of files with the cell, or the reason why there is none, of each."""
 
-    return [(path, read(path)) for path in paths]
+    def read(path: Path) -> tuple[Path, Cell | CellError]:
+        try:
+            return path, read_cell(path)
+        except CellError as error:
+            return path, error
+        except OSError as error:
+            return path, CellError(f"{path}: cannot be read ({error.strerror}).")
+
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
+    with ThreadPoolExecutor(2) as pool:
+        # One batch is read while the networks work on the one before; more would only fill memory.
+        ahead: Iterator[tuple[Path, Cell | CellError]] = iter(())
+        for batch in [*batches, []]:
+            ready, ahead = ahead, pool.map(read, batch)
+            if found := list(ready):
+                yield found
 
 
 def _row(path: Path, analysis: Any, cell: Cell | CellError) -> dict[str, Any]:
