@@ -8,7 +8,6 @@ from PIL import Image
 
 from leukovision import painter
 from leukovision.training import dataset
-from leukovision.training.sampling import chances
 
 
 @pytest.fixture
@@ -86,6 +85,6 @@ def test_groups_of_the_real_cells_share_no_subject_and_no_image(cnmc: Path) -> N
 def test_both_classes_are_drawn_alike_and_large_donors_less_than_their_size() -> None:
     is_all = np.array([1] * 100 + [0] * 25)
     subjects = ["1"] * 100 + ["H1"] * 16 + ["H2"] * 9
-    chance = chances(is_all, subjects)
+    chance = dataset.chances(is_all, subjects)
     assert chance[is_all == 1].sum() == pytest.approx(0.5)
     assert chance[100:116].sum() / chance[116:].sum() == pytest.approx(4 / 3)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from leukovision import store
+from leukovision.training.dataset import chances
 
 _PREFIX = "p_all_"
 
@@ -31,11 +32,7 @@ class HeldOut:
     @property
     def weights(self) -> np.ndarray:
         """(n,) float64, sum 1: both classes alike, in one each subject by the square root of its cells."""
-        _, place, count = np.unique(self.subjects, return_inverse=True, return_counts=True)
-        weights = 1 / np.sqrt(count[place])
-        for value in (0, 1):
-            weights[self.is_all == value] /= 2 * weights[self.is_all == value].sum()
-        return np.asarray(weights)
+        return chances(self.is_all, self.subjects)
 
 
 def read_held_out(cells: Path) -> HeldOut:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukovision.cell import SUFFIXES, CellError, read_cell
+from leukovision.cell import SUFFIXES, read_cell
 from leukovision.pixels import Input
 
 CLASSES = {"hem": 0, "healthy": 0, "all": 1}
@@ -136,6 +136,20 @@ def split(images: Sequence[Image], held_out: str) -> tuple[list[Image], list[Ima
     return train, test
 
 
+def chances(is_all: np.ndarray, subjects: Sequence[str] | np.ndarray) -> np.ndarray:
+    """How likely each cell is to be drawn: both classes alike, and within a class each subject by the
+    square root of its number of cells, so that a donor with 400 cells does not stand for all donors.
+
+    Returns:
+        (n,) float64, sum 1.
+    """
+    _, place, count = np.unique(np.asarray(subjects), return_inverse=True, return_counts=True)
+    chance = 1 / np.sqrt(count[place])
+    for value in np.unique(is_all):
+        chance[is_all == value] /= chance[is_all == value].sum()
+    return np.asarray(chance / chance.sum())
+
+
 def pictures(
     images: Sequence[Image],
     input: Input,
@@ -167,6 +181,3 @@ def pictures(
         for done, _ in enumerate(pool.map(fill, range(len(images))), start=1):
             progress(done)
     return result
-
-
-__all__ = ["CLASSES", "CellError", "Image", "chosen", "pictures", "read_images", "split", "subject_of"]

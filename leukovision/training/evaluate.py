@@ -172,7 +172,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         What is in the JSON.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows, subjects = table(scores, decide), by_subject(scores, decide)
+    rows, subjects, aucs = table(scores, decide), by_subject(scores, decide), auc_by_subject(scores)
     decided = np.array([decision != "unsure" for decision in scores.decisions])
     called_all = np.array([decision == "ALL" for decision in scores.decisions])
     right = called_all[decided] == scores.is_all[decided]
@@ -180,7 +180,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         **about,
         "cells": len(scores.images),
         "figures": rows,
-        "auc_by_subject": auc_by_subject(scores),
+        "auc_by_subject": aucs,
         "decided": {
             "coverage": float(decided.mean()),
             "accuracy": float(right.mean()) if decided.any() else None,
@@ -188,7 +188,7 @@ def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) ->
         "subjects": subjects,
     }
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "figures.md").write_text(_markdown(rows, auc_by_subject(scores), subjects), encoding="utf-8")
+    (out / "figures.md").write_text(_markdown(rows, aucs, subjects), encoding="utf-8")
     _write_csv(out / "figures.csv", [{"who": name, **row} for name, row in rows.items()])
     _write_csv(out / "subjects.csv", subjects)
     _write_csv(

@@ -9,6 +9,7 @@ import numpy as np
 
 from leukovision.pixels import Input
 from leukovision.training.augment import augment
+from leukovision.training.dataset import chances
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -52,17 +53,3 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         drawn = rng.choice(len(self.is_all), self.batch, p=self.chances)
         numbers = np.stack([augment(self.pictures[place], self.input, rng) for place in drawn])
         return numbers, self.is_all[drawn, None].astype(np.float32)
-
-
-def chances(is_all: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
-    """How likely each cell is to be drawn: both classes alike, and within a class each subject by the
-    square root of its number of cells, so that a donor with 400 cells does not stand for all donors.
-
-    Returns:
-        (n,) float64, sum 1.
-    """
-    _, place, count = np.unique(np.asarray(subjects), return_inverse=True, return_counts=True)
-    chance = 1 / np.sqrt(count[place])
-    for value in np.unique(is_all):
-        chance[is_all == value] /= chance[is_all == value].sum()
-    return np.asarray(chance / chance.sum())
