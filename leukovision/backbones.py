@@ -97,7 +97,7 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
     whole = _whole(name, size, "imagenet" if weights == "imagenet" else None)
-    if weights not in (None, "imagenet", "none"):
+    if weights not in (None, "imagenet"):
         _load_start(whole, name, Path(str(weights)), size)
     cut_layer = {layer.name: layer for layer in whole.layers}.get(cut)
     if cut_layer is None:

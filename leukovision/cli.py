@@ -130,7 +130,7 @@ def train(
             out,
             recipe,
             backbone or list(BACKBONES),
-            weights=backbone_weights,
+            weights=None if backbone_weights == "none" else backbone_weights,
             resume=resume,
             held_out=hold_out,
             name=name,

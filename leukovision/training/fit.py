@@ -145,7 +145,7 @@ def _describe(images: Sequence[Image], recipe: Recipe, weights: Any, held_out: s
             "healthy": sum(not is_all for _, is_all in subjects),
         },
         "held_out": Path(held_out).name if held_out else "",
-        "start": "ImageNet" if weights not in (None, "none") else "random",
+        "start": "ImageNet" if weights is not None else "random",
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
@@ -199,7 +199,7 @@ def _fit_member(
 
     keras.utils.set_random_seed(recipe.seed)
     model = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
-    from_image_net = weights not in (None, "none")
+    from_image_net = weights is not None
     if from_image_net and recipe.preset == "compact":
         freeze_stem(model, name)
     # A folder of starting weights may hold none of InceptionResNetV2's own: see `backbones.build`.
