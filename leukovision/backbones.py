@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
 HEAD = "logit"
 """Name of the linear unit on top of the pooled features."""
 
-DROPOUT = "dropped"
-"""Name of the dropout between the two."""
+WEIGHED = "weighed"
+"""Name of the layer whose output is the last feature map: what the head pools, and the map comes from."""
+
+CONTEXT = 128
+"""Units of the layer through which the whole cell sets how much each channel counts."""
+
+_HEAD_LAYERS = ("standard", "context", "gate", HEAD)
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,7 @@ class Backbone:
         title: how people write it.
         application: its function in `keras.applications`.
         full: the layer that the map comes from when the network is whole (the last feature map).
-        compact: the same when it is cut in mid-network, where the map is 10 to 21 wide at 192 px.
-        stem: how many first layers keep their ImageNet start in training.
+        compact: the same when it is cut in mid-network, where the map is 14 to 29 wide at 256 px.
         start: prefix of the file of ImageNet weights in a `--backbone-weights` folder.
     """
 
@@ -35,7 +41,6 @@ class Backbone:
     application: str
     full: str
     compact: str
-    stem: int
     start: str
 
     def cut(self, preset: str) -> str:
@@ -50,8 +55,7 @@ BACKBONES = {
         "Xception",
         "Xception",
         full="block14_sepconv2_act",
-        compact="block7_sepconv1_act",
-        stem=26,
+        compact="block6_sepconv1_act",
         start="xception",
     ),
     "inception_resnet_v2": Backbone(
@@ -59,33 +63,35 @@ BACKBONES = {
         "InceptionResNetV2",
         full="conv_7b_ac",
         compact="block35_5_ac",
-        stem=18,
         start="inception_resnet_v2",
     ),
     "inception_v3": Backbone(
         "InceptionV3",
         "InceptionV3",
         full="mixed10",
-        compact="mixed4",
-        stem=18,
+        compact="mixed3",
         start="inception_v3",
     ),
 }
 
 
 def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> keras.Model:
-    """A network from pixels to one logit.
+    """A network from pixels to one logit: a backbone's layers up to a cut, and a head on them.
+
+    The head brings each channel to mean 0 and spread 1, lets the whole cell say how much each channel
+    counts (Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507), and adds up: so it is not
+    linear in what it sees, and yet the logit is exactly a bias plus the mean of a map.
 
     Args:
         name: a key of `BACKBONES`.
-        cut: name of the layer whose output is the last feature map.
+        cut: name of the layer at which the backbone is cut.
         size: side of the input, px.
         weights: None for random ones, "imagenet" to download those of Keras Applications, or a folder
             with `<start>*.weights.h5` files. InceptionResNetV2, where the folder has none of its own,
             takes what fits of InceptionV3: the stem and parts of the first Inception block.
 
     Returns:
-        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `cut` gives the (b, h, w, C)
+        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `WEIGHED` gives the (b, h, w, C)
         feature map, layer `HEAD` is the linear unit on its mean.
 
     Raises:
@@ -96,17 +102,62 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
 
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
-    whole = _whole(name, size, "imagenet" if weights == "imagenet" else None)
-    if weights not in (None, "imagenet"):
-        _load_start(whole, name, Path(str(weights)), size)
-    cut_layer = {layer.name: layer for layer in whole.layers}.get(cut)
+    backbone = whole(name, size, weights)
+    cut_layer = {layer.name: layer for layer in backbone.layers}.get(cut)
     if cut_layer is None:
         raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooled", dtype="float32")(cut_layer.output)
-    # Dropout after pooling drops whole channels and leaves the map linear in the features.
-    dropped = keras.layers.Dropout(0.3, name=DROPOUT, dtype="float32", seed=0)(pooled)
-    logit = keras.layers.Dense(1, name=HEAD, dtype="float32")(dropped)
-    return keras.Model(whole.input, logit, name=name)
+    layers = keras.layers
+    head = {
+        # Set from the training cells, never trained: see `set_standard`.
+        "standard": layers.BatchNormalization(epsilon=0.0, trainable=False, name="standard"),
+        "pooled": layers.GlobalAveragePooling2D(keepdims=True, name="pooled"),
+        "context": layers.Dense(CONTEXT, activation="relu", name="context"),
+        # At the start every channel counts alike, whatever the cell.
+        "gate": layers.Dense(
+            cut_layer.output.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
+        ),
+        WEIGHED: layers.Multiply(name=WEIGHED),
+        "mean": layers.GlobalAveragePooling2D(name="mean"),
+        HEAD: layers.Dense(1, name=HEAD),
+    }
+    return keras.Model(backbone.input, _decide(cut_layer.output, head.__getitem__), name=name)
+
+
+def trunk_of(network: keras.Model) -> keras.Model:
+    """The backbone's layers of a network of `build`: (b, size, size, 3) -> (b, C), what they see, pooled."""
+    import keras
+
+    seen = keras.layers.GlobalAveragePooling2D()(network.get_layer("standard").input)
+    return keras.Model(network.input, seen, name=f"{network.name}_trunk")
+
+
+def head_of(network: keras.Model) -> keras.Model:
+    """The head of a network of `build`, with the same weights: (b, C), as `trunk_of` gives it -> (b, 1).
+
+    The head is linear in the places of the feature map once it has pooled them, so that the mean of a map
+    is to it as good as the map.
+    """
+    import keras
+
+    seen = keras.Input((network.get_layer("standard").input.shape[-1],), name="seen")
+    place = keras.layers.Reshape((1, 1, seen.shape[-1]))(seen)
+    return keras.Model(seen, _decide(place, network.get_layer), name=f"{network.name}_head")
+
+
+def set_standard(network: keras.Model, seen: np.ndarray) -> None:
+    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1."""
+    mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+    # A channel that is all but always off stays off; the factor has to fit into float16, and so a small
+    # variance would not.
+    factor = 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4))
+    network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
+
+
+def _decide(features: Any, layer: Callable[[str], Any]) -> Any:
+    """The head's layers, by name, on (b, h, w, C) features -> (b, 1) logits."""
+    standard = layer("standard")(features)
+    gate = layer("gate")(layer("context")(layer("pooled")(standard)))
+    return layer(HEAD)(layer("mean")(layer(WEIGHED)([standard, gate])))
 
 
 def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
@@ -119,25 +170,21 @@ def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         if layer.weights:
             for variable in layer.weights:
-                # Dropout's seed is a state of training, not of the network.
-                if "seed_generator" not in variable.path:
-                    prefix = HEAD if layer.name == HEAD else f"{place:03d}"
-                    yield f"{prefix}.{variable.name}", variable
+                prefix = layer.name if layer.name in _HEAD_LAYERS else f"{place:03d}"
+                yield f"{prefix}.{variable.name}", variable
             place += 1
 
 
-def freeze_stem(model: keras.Model, name: str) -> None:
-    """Keep the first layers as they are in training: their ImageNet filters need no change, and every
-    weight that cannot move is one that cannot learn the slide."""
-    for layer in model.layers[: BACKBONES[name].stem]:
-        layer.trainable = False
-
-
-def _whole(name: str, size: int, weights: str | None) -> keras.Model:
+def whole(name: str, size: int, weights: str | Path | None = None) -> keras.Model:
+    """A backbone with all its layers and without a head; arguments and errors as in `build`."""
     import keras
 
     application = getattr(keras.applications, BACKBONES[name].application)
-    return application(include_top=False, weights=weights, input_shape=(size, size, 3))
+    named = "imagenet" if weights == "imagenet" else None
+    network = application(include_top=False, weights=named, input_shape=(size, size, 3))
+    if weights not in (None, "imagenet"):
+        _load_start(network, name, Path(str(weights)), size)
+    return network
 
 
 def _load_start(model: keras.Model, name: str, folder: Path, size: int) -> None:
@@ -145,10 +192,8 @@ def _load_start(model: keras.Model, name: str, folder: Path, size: int) -> None:
     own = sorted(folder.glob(f"{BACKBONES[name].start}*.weights.h5"))
     if own:
         model.load_weights(own[0])
-    elif name == "inception_resnet_v2" and (like := sorted(folder.glob("inception_v3*.weights.h5"))):
-        donor = _whole("inception_v3", size, None)
-        donor.load_weights(like[0])
-        _copy_what_fits(donor, model)
+    elif name == "inception_resnet_v2" and any(folder.glob("inception_v3*.weights.h5")):
+        _copy_what_fits(whole("inception_v3", size, folder), model)
     else:
         raise FileNotFoundError(
             f"{folder}: no {BACKBONES[name].start}*.weights.h5 to start {BACKBONES[name].title} from; "

@@ -1,6 +1,7 @@
-"""The command line: `leukovision demo | analyse | train | evaluate | calibrate`.
+"""The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | card`.
 
-Exit status: 0 done; 1 done, but some file could not be read; 2 nothing done, and a sentence why.
+Exit status: 0 done; 1 done, but some file could not be read, or a split leaks; 2 nothing done, and a
+sentence why.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +44,9 @@ EnsembleOption = Annotated[
         "--ensemble", help="An ensemble's folder; by default LEUKOVISION_ENSEMBLE, or the embedded one."
     ),
 ]
+
+SPLIT = "folds, subject, image, image@SEED, or a CSV with columns group and subject: what the parts are."
+PARTS = "Parts of the split, folds or subjects, with commas: fold_1,H16,groups.csv:1"
 
 
 @app.command()
@@ -94,45 +101,68 @@ def analyse(
 
 
 @app.command()
+def audit(
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/all|hem/*.bmp.")],
+    split: Annotated[str | None, typer.Option(help=SPLIT + " By default none is checked.")] = None,
+    hold_out: Annotated[str, typer.Option(help=PARTS + " By default each part is a side.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
+) -> None:
+    """Say what is wrong with training data; exit status 1 if the split leaks."""
+    from leukovision.training import audit
+
+    with _said(), _progress("files") as advance:
+        found = audit.audit(data, split, hold_out, advance)
+        if json_file:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
+            json_file.write_text(text + "\n", encoding="utf-8")
+    _show_audit(found)
+    if found.split and found.split.leak:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/all|hem/*.bmp.")],
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
     preset: Annotated[str, typer.Option(help="compact or full.")] = "compact",
     backbone: Annotated[list[str] | None, typer.Option(help="Only these; all three by default.")] = None,
-    hold_out: Annotated[
-        str, typer.Option(help="Folds, subjects or groups of a CSV: fold_1,H16,groups.csv:1")
-    ] = "",
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Epochs, twice as many for a random start; by default the recipe's."),
-    ] = None,
-    cells: Annotated[int | None, typer.Option(min=1, help="Cells an epoch; by default the recipe's.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Cells a step; by default the recipe's.")] = None,
+    split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
+    hold_out: Annotated[str, typer.Option(help=PARTS)] = "",
+    allow_leak: Annotated[
+        bool,
+        typer.Option("--allow-leak", help="Take the split as it is, with subjects and images on both sides."),
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="By default the recipe's.")] = None,
     size: Annotated[int | None, typer.Option(min=75, help="Side of the input, px.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak of the learning rate.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 1,
     backbone_weights: Annotated[
         str, typer.Option(help="imagenet (download), none, or a folder of *.weights.h5 files.")
     ] = "imagenet",
     name: Annotated[str | None, typer.Option(help="The ensemble's name; by default the folder's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an earlier run in OUT.")] = False,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps what the backbones see, for other runs on the same data."),
+    ] = None,
 ) -> None:
-    """Train an ensemble."""
+    """Train an ensemble; a run that was killed goes on from what the backbones had seen."""
     from leukovision.training import dataset
     from leukovision.training.fit import Recipe, fit
 
     _import_keras()
     with _said(), _progress("steps") as advance:
-        images, _ = dataset.split(dataset.read_images(data), hold_out)
-        recipe = Recipe.of(preset, seed=seed, epochs=epochs, cells=cells, batch=batch, rate=rate, size=size)
+        images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
+        recipe = Recipe.of(preset, seed=seed, epochs=epochs, rate=rate, size=size)
         manifest = fit(
             images,
             out,
             recipe,
             backbone or list(BACKBONES),
             weights=None if backbone_weights == "none" else backbone_weights,
-            resume=resume,
-            held_out=hold_out,
+            held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
+            held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
+            kept=features,
             name=name,
             progress=lambda what, done, of, remark: advance(done, of, f"{what} {remark}"),
         )
@@ -140,55 +170,130 @@ def train(
 
 
 @app.command()
-def evaluate(
-    ensemble: Annotated[Path, typer.Argument(help="An ensemble's folder.")],
-    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout.")],
-    out: Annotated[Path, typer.Option(help="Folder for figures.json, *.csv.")],
-    only: Annotated[
-        str, typer.Option(help="Folds, subjects or groups of a CSV: fold_1,H16,groups.csv:1")
-    ] = "",
-    views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
+def distil(
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout; labels are not looked at.")],
+    backbone_weights: Annotated[
+        Path, typer.Option(help="Folder with *.weights.h5 of InceptionV3 and Xception.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for those of InceptionResNetV2.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 32 pieces of cells.")] = 700,
 ) -> None:
-    """Measure each member and the ensemble on labelled cells."""
-    from leukovision.training import dataset, evaluate
+    """Make weights for InceptionResNetV2 to start from, where those from ImageNet cannot be had."""
+    from leukovision.training import dataset
+    from leukovision.training.distil import distil
+
+    _import_keras()
+    with _said(), _progress("steps") as advance:
+        images, _ = dataset.split(dataset.read_images(data), "")
+        path = distil(images, backbone_weights, out, steps, progress=advance)
+    console.print(f"{path}: give a folder with all three files to train", highlight=False)
+
+
+@app.command()
+def evaluate(
+    ensembles: Annotated[
+        list[Path],
+        typer.Argument(help="An ensemble's folder; of several, each is tested on what it held out."),
+    ],
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout.")],
+    out: Annotated[Path, typer.Option(help="Folder for cells.csv, figures.* and plots.")],
+    split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
+    only: Annotated[str, typer.Option(help=PARTS)] = "",
+    views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="So many cells, evenly by subject.")] = None,
+) -> None:
+    """Score labelled cells, and measure each member and the ensemble on them."""
+    from leukovision.training import cells, dataset, evaluate, score
+
+    rows: list[dict[str, Any]] = []
+    with _said():
+        images = dataset.read_images(data)
+        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
+        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        tests = score.held_out(ensembles, images, everything=bool(only))
+        if sample:
+            kept = set(score.sample([image for _, test in tests for image in test], sample))
+            tests = [(folder, [image for image in test if image in kept]) for folder, test in tests]
+        for folder, test in tests:
+            name, loaded = score.name_of(folder), _load(folder)
+            with _progress("cells") as advance:
+                show = partial(advance, of=len(test), remark=name)
+                rows += score.score(loaded, name, test, views, show)
+            cells.write(out / "cells.csv", rows)
+        content = evaluate.write(cells.read(out / "cells.csv"), out)
+    _show_figures(content)
+
+
+@app.command()
+def figures(
+    table: Annotated[Path, typer.Argument(metavar="CELLS", help="cells.csv of `evaluate`.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures.* and plots.")],
+    accuracy: Annotated[float, typer.Option(min=0.5, max=1, help="What decided cells shall reach.")] = 0.95,
+) -> None:
+    """Make the figures and plots from scored cells, without the networks."""
+    from leukovision.training import cells, evaluate
 
     with _said():
-        loaded = _load(ensemble)
-        images = dataset.read_images(data)
-        if only:
-            mask = dataset.chosen(images, only)
-            images = [image for image, wanted in zip(images, mask, strict=True) if wanted]
-        with _progress("cells") as advance:
-            scores = evaluate.score(loaded, images, views, lambda done: advance(done, len(images)))
-        about: dict[str, object] = {"ensemble": str(loaded.source), "only": Path(only).name, "views": views}
-        content = evaluate.write(scores, loaded.manifest.thresholds.decide, out, about)
+        content = evaluate.write(cells.read(table), out, accuracy)
     _show_figures(content)
 
 
 @app.command()
 def calibrate(
     ensemble: Annotated[Path, typer.Argument(help="The ensemble's folder; its manifest is rewritten.")],
-    cells: Annotated[
-        Path, typer.Argument(help="cells.csv of `evaluate`, for the same recipe on subjects held out of it.")
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CELLS", help="cells.csv of `evaluate`, for the same recipe on subjects held out of it."
+        ),
     ],
     accuracy: Annotated[
         float, typer.Option(min=0.5, max=1, help="What decided cells shall reach; the others are unsure.")
-    ] = 0.9,
+    ] = 0.95,
 ) -> None:
-    """Set temperatures, bias and the band of "unsure" from held-out subjects."""
+    """Set temperatures, weights, bias and the band of "unsure" from held-out subjects."""
     from leukovision import store
-    from leukovision.training.calibrate import calibrate, read_held_out
+    from leukovision.training import cells
+    from leukovision.training.calibrate import calibrate
 
     with _said():
-        manifest = calibrate(store.read_manifest(ensemble), read_held_out(cells), accuracy)
+        manifest = calibrate(store.read_manifest(ensemble), cells.read(table), accuracy)
         store.write_manifest(ensemble, manifest)
     low, high = manifest.thresholds.abstain
     reached = manifest.figures["calibration"]
-    console.print(
-        f"unsure between {low} and {high}: {reached['coverage']:.1%} decided, "
-        f"{reached['accuracy']:.1%} of them right (each class and subject weighed evenly)",
-        highlight=False,
-    )
+    console.print(f"unsure between {low} and {high}", highlight=False)
+    for whom, kind in (
+        ("", "the cells it was set on"),
+        ("_of_unseen_subjects", "subjects it was not set on"),
+    ):
+        right = reached[f"accuracy{whom}"]
+        console.print(
+            f"{kind}: {reached[f'coverage{whom}']:.1%} decided"
+            + (f", {right:.1%} of them right" if right is not None else ""),
+            highlight=False,
+        )
+
+
+@app.command()
+def card(
+    ensemble: Annotated[Path, typer.Argument(help="The ensemble's folder.")],
+    figures: Annotated[Path, typer.Argument(help="figures.json of `evaluate` or `figures`.")],
+) -> None:
+    """Write an ensemble's README.md, its model card, and put the figures into its manifest."""
+    from leukovision.training import card
+
+    with _said():
+        try:
+            content = json.loads(figures.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(f"{figures}: not JSON; wanted is the figures.json of `evaluate`.") from None
+        card.write(ensemble, content)
+    console.print(f"{ensemble / 'README.md'}", highlight=False)
+
+
+def _of_split(names: str, split: str) -> str:
+    """What was chosen, as results record it."""
+    return f"{split}:{names}" if names and split != "folds" else names
 
 
 def _load(source: Path | None) -> Any:
@@ -346,26 +451,82 @@ def _summary(rows: list[dict[str, Any]], source: str, shown: bool) -> None:
 
 
 def _show_figures(content: dict[str, Any]) -> None:
-    from leukovision.training.evaluate import COLUMNS as FIGURES
+    from leukovision.training.card import shown
 
     out = Console()
-    table = Table(
-        "", *(name.replace("_", " ") for name in FIGURES), "auc by subject", title=f"{content['cells']} cells"
-    )
-    for name, row in content["figures"].items():
-        title = BACKBONES[name].title if name in BACKBONES else name
-        auc = content["auc_by_subject"].get(name)
-        table.add_row(
-            title, *(f"{row[figure]:.3f}" for figure in FIGURES), "" if auc is None else f"{auc:.3f}"
-        )
+    table = Table(title=f"{content['cells']} cells of {sum(content['subjects'].values())} subjects")
+    table.add_column("95 % intervals over subjects")
+    # The other ways to combine them are in figures.md; a terminal is narrow.
+    rows = {name: row for name, row in content["figures"].items() if name in (*BACKBONES, "ensemble")}
+    for name in rows:
+        table.add_column(BACKBONES[name].title if name in BACKBONES else name)
+    for figure in rows["ensemble"]:
+        table.add_row(figure.replace("_", " "), *(shown(row[figure]) for row in rows.values()))
     out.print(table)
-    subjects = Table("subject", "class", "cells", "accuracy", "mean p(ALL)")
-    for row in content["subjects"]:
+    subjects = Table("subject", "class", "cells", "accuracy", "mean p(ALL)", "called by mean logit")
+    for row in content["by_subject"]:
         subjects.add_row(
-            row["subject"], row["class"], str(row["cells"]),
-            f"{row['accuracy']:.2f}", f"{row['mean_p_all']:.2f}",
+            row["subject"], row["class"], str(row["cells"]), f"{row['accuracy']:.2f}",
+            f"{row['mean_p_all']:.2f}", row["called"],
         )  # fmt: skip
     out.print(subjects)
     decided = content["decided"]
-    if decided["accuracy"] is not None:
-        out.print(f"decided: {decided['coverage']:.1%} of cells, {decided['accuracy']:.1%} of them right")
+    out.print(
+        f"decided: {shown(decided['coverage'])} of cells, {shown(decided['accuracy'])} of them right",
+        highlight=False,
+    )
+
+
+def _show_audit(found: Any) -> None:
+    """Counts with the first few of each kind, the cells on each side, and whether the split leaks."""
+    from leukovision.training.dataset import few
+
+    def crossing(kind: str) -> tuple[int, list[str]]:
+        """Duplicates that differ in a kind, and how often which of it meet."""
+        several = [getattr(same, kind) for same in found.duplicates if len(getattr(same, kind)) > 1]
+        pairs = Counter(" = ".join(names) for names in several).most_common()
+        return len(several), [f"{pair} ({count})" for pair, count in pairs]
+
+    def people(kind: str) -> tuple[int, list[str]]:
+        sizes = sorted(
+            ((cells[kind], who) for who, cells in found.subjects.items() if cells[kind]), reverse=True
+        )
+        return len(sizes), [f"{who} ({size})" for size, who in sizes]
+
+    faults = {
+        "cannot be read": found.unreadable,
+        "no subject in the name": found.nameless,
+        "name contradicts class folder": found.contradicting,
+        "subject in several spellings": [", ".join(ways) for ways in found.spellings.values()],
+        "subject with cells of both classes": found.mixed,
+        "image under several names": [
+            few([Path(file).name for file in same.files], 2, " = ") for same in found.duplicates
+        ],
+    }
+    rows = {kind: (len(names), list(names)) for kind, names in faults.items()}
+    rows |= {f"- of several {kind}": crossing(kind) for kind in ("subjects", "folds", "classes")}
+    rows["size in px (files)"] = (len(found.sizes), [f"{size} ({n})" for size, n in found.sizes.items()])
+    rows |= {f"{kind} subjects (cells)": people(kind) for kind in ("ALL", "healthy")}
+
+    out = Console()
+    table = Table("", "how many", "which", title=f"{found.files} files")
+    for kind, (count, names) in rows.items():
+        table.add_row(kind, str(count), _plain(few(names, 3)))
+    out.print(table)
+    if not found.split:
+        return
+    sides = Table("side", *next(iter(found.split.sides.values()), ()))
+    for side, counts in found.split.sides.items():
+        sides.add_row(_plain(side) or "(no part)", *map(str, counts.values()))
+    out.print(sides)
+    if found.split.leak:
+        console.print(f"[red]{_plain(found.split.leak)}[/red]", highlight=False, soft_wrap=True)
+        return
+    out.print("The split does not leak: no subject is on more than one side.", highlight=False)
+    if found.split.twins:
+        out.print(
+            f"Images on more than one side under several names: {len(found.split.twins)}. "
+            "They are left out of training.",
+            highlight=False,
+            soft_wrap=True,
+        )

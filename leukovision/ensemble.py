@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from leukovision import store
-from leukovision.backbones import HEAD, build, tensors
+from leukovision import domain, store
+from leukovision.backbones import HEAD, WEIGHED, build, tensors
 from leukovision.cell import Cell
 from leukovision.pixels import Input
 
@@ -85,6 +85,8 @@ class Analysis:
         reason: a sentence, where the decision is "unsure"; else "".
         ensemble: which one decided.
         picture: (size, size, 3) uint8, what the backbones saw of the cell, before colour is standardised.
+        distance: of its features from those of training cells, which are at about 1; nan if the ensemble
+            has no statistics of them. It does not depend on the views.
     """
 
     decision: str
@@ -97,36 +99,46 @@ class Analysis:
     reason: str
     ensemble: Source
     picture: np.ndarray
+    distance: float = float("nan")
 
 
 class Ensemble:
     """Members that are ready to analyse cells; made by `load_ensemble`."""
 
-    def __init__(self, manifest: store.Manifest, networks: Sequence[keras.Model], folder: Path):
+    def __init__(
+        self,
+        manifest: store.Manifest,
+        networks: Sequence[keras.Model],
+        folder: Path,
+        reference: domain.Domain | None = None,
+    ):
         """Join networks of `backbones.build`, in the manifest's order, into one graph."""
         import keras
 
-        self.manifest, self.folder = manifest, folder
+        self.manifest, self.folder, self.domain = manifest, folder, reference
         origin = "embedded" if folder == EMBEDDED else str(folder)
         self.source = Source(manifest.name, manifest.version, origin)
         self.input = Input(**manifest.input.model_dump())
         self.networks = dict(zip((spec.backbone for spec in manifest.members), networks, strict=True))
         self._biases = [float(keras.ops.convert_to_numpy(net.get_layer(HEAD).bias)[0]) for net in networks]
         pixels = keras.Input((self.input.size, self.input.size, 3), name="pixels")
-        maps = []
+        maps: list[Any] = []
+        pooled: list[Any] = []
         for spec, network in zip(manifest.members, networks, strict=True):
-            features = network.get_layer(spec.cut).output
             unit = keras.layers.Dense(1, use_bias=False, name=f"{spec.backbone}_map")
-            mapped = keras.Model(network.input, unit(features), name=f"{spec.backbone}_cam")
+            mean = keras.layers.GlobalAveragePooling2D(name=f"{spec.backbone}_pooled")
+            outputs = [unit(network.get_layer(WEIGHED).output), mean(network.get_layer(spec.cut).output)]
+            mapped = keras.Model(network.input, outputs, name=f"{spec.backbone}_cam")
             unit.set_weights(network.get_layer(HEAD).get_weights()[:1])
-            maps.append(mapped(pixels))
-        self._graph = keras.Model(pixels, maps)
+            for kind, output in zip((maps, pooled), mapped(pixels), strict=True):
+                kind.append(output)
+        self._graph = keras.Model(pixels, [*maps, *pooled])
         # Keras builds its compiled function at the first call; two threads must not both do so.
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
         """Compile the graph, so that the first cell does not wait for it."""
-        self._maps(np.full((1, self.input.size, self.input.size, 3), -1, dtype=np.float32))
+        self._forward(np.full((1, self.input.size, self.input.size, 3), -1, dtype=np.float32))
 
     def analyse(self, cells: Sequence[Cell], views: int | None = None) -> list[Analysis]:
         """Decide on cells and explain it.
@@ -148,34 +160,48 @@ class Ensemble:
         for start in range(0, len(cells), BATCH):
             batch = cells[start : start + BATCH]
             pictures = [self.input.picture(cell) for cell in batch]
-            maps = self._viewed_maps(np.stack([self.input.numbers(p) for p in pictures]), views)
+            maps, pooled = self._viewed(np.stack([self.input.numbers(p) for p in pictures]), views)
             for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
-                result.append(self._conclude(cell, picture, [m[place] for m in maps]))
+                result.append(self._conclude(cell, picture, [m[place] for m in maps], pooled[place]))
         return result
 
-    def _viewed_maps(self, numbers: np.ndarray, views: int) -> list[np.ndarray]:
-        """(n, size, size, 3) float32 -> for each member (n, h, w) float32, averaged over the views."""
+    def features(self, cells: Sequence[Cell]) -> np.ndarray:
+        """(n, F) float32: the mean over the last feature map of each member, side by side, of each cell.
+
+        At least one cell; they are as `analyse` sees them in the first view, and out of the same graph.
+        """
+        numbers = [self.input.numbers(self.input.picture(cell)) for cell in cells]
+        batches = (np.stack(numbers[start : start + BATCH]) for start in range(0, len(cells), BATCH))
+        return np.concatenate([self._forward(batch)[1] for batch in batches])
+
+    def _viewed(self, numbers: np.ndarray, views: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """As `_forward`, with the maps averaged over the views; the features are those of the first."""
         sums: list[np.ndarray] = []
+        pooled = np.empty(0)
         for quarter in range(4) if views == 8 else (0,):
             for mirrored in (False, True) if views == 8 else (False,):
-                maps = [
-                    _turned_back(member, quarter, mirrored)
-                    for member in self._maps(_turned(numbers, quarter, mirrored))
-                ]
+                seen, features = self._forward(_turned(numbers, quarter, mirrored))
+                maps = [_turned_back(member, quarter, mirrored) for member in seen]
+                pooled = pooled if sums else features
                 sums = [total + one for total, one in zip(sums, maps, strict=True)] if sums else maps
-        return [total / views for total in sums]
+        return [total / views for total in sums], pooled
 
-    def _maps(self, numbers: np.ndarray) -> list[np.ndarray]:
-        """(n, size, size, 3) float32 -> for each member (n, h, w) float32: its map in its own logits."""
+    def _forward(self, numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """(n, size, size, 3) float32 -> for each member (n, h, w) float32, its map in its own logits;
+        and (n, F) float32, the features of all of them."""
         count = len(numbers)
         # Two batch shapes, one cell and a full batch: each new one would be compiled anew.
         padding = 0 if count == 1 else BATCH - count
         padded = np.pad(numbers, ((0, padding), (0, 0), (0, 0), (0, 0)))
         with self._lock:
-            maps = self._graph.predict_on_batch(np.ascontiguousarray(padded))
-        return [np.asarray(m)[:count, :, :, 0] for m in (maps if isinstance(maps, list) else [maps])]
+            outputs = self._graph.predict_on_batch(np.ascontiguousarray(padded))
+        found = [np.asarray(output)[:count] for output in outputs]
+        maps, pooled = found[: len(self.networks)], found[len(self.networks) :]
+        return [m[..., 0] for m in maps], np.concatenate(pooled, axis=1)
 
-    def _conclude(self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray]) -> Analysis:
+    def _conclude(
+        self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray], features: np.ndarray
+    ) -> Analysis:
         """Pool the members' maps of one cell."""
         members: dict[str, MemberAnalysis] = {}
         logit = constant = 0.0
@@ -195,17 +221,21 @@ class Ensemble:
             constant += spec.weight * member_constant
             cam += spec.weight * member_cam
         p_all = sigmoid(logit)
-        decision, reason = self._decide(cell, p_all)
+        odd = self._unlike(cell, features)
+        decision, reason = ("unsure", odd) if odd else self._decide(p_all)
+        distance = self.domain.distance(features) if self.domain else float("nan")
         return Analysis(
-            decision, p_all, logit, constant, cam, members, cell.on_black, reason, self.source, picture
+            decision, p_all, logit, constant, cam, members, not odd, reason, self.source, picture, distance
         )
 
-    def _decide(self, cell: Cell, p_all: float) -> tuple[str, str]:
+    def _unlike(self, cell: Cell, features: np.ndarray) -> str:
+        """Why a cell is out of domain, or ""; without statistics nothing but black around it is asked for."""
+        if self.domain:
+            return self.domain.check(cell, features)
+        return "" if cell.on_black else domain.NOT_ON_BLACK
+
+    def _decide(self, p_all: float) -> tuple[str, str]:
         """Decision and, where it is "unsure", the reason."""
-        if not cell.on_black:
-            return "unsure", (
-                "This is not one cell cut out on black, so it is unlike what the ensemble was trained on."
-            )
         thresholds = self.manifest.thresholds
         low, high = thresholds.abstain
         if low < p_all < high:
@@ -249,7 +279,11 @@ def load_ensemble(source: str | Path | None = None) -> Ensemble:
     """
     folder = find_ensemble(source)
     manifest = store.read_manifest(folder)
-    return Ensemble(manifest, list(_networks(folder, manifest)), folder)
+    networks = list(_networks(folder, manifest))
+    if not manifest.domain:
+        return Ensemble(manifest, networks, folder)
+    width = sum(network.get_layer(HEAD).kernel.shape[0] for network in networks)
+    return Ensemble(manifest, networks, folder, domain.read(folder, manifest.domain, width))
 
 
 def find_ensemble(source: str | Path | None = None) -> Path:

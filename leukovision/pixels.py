@@ -30,7 +30,7 @@ class Input:
     """
 
     geometry: Literal["fill", "crop"] = "fill"
-    size: int = 192
+    size: int = 256
     colour: Literal["standardised", "plain"] = "standardised"
 
     def picture(self, cell: Cell, side: int | None = None, margin: float = 1.0) -> np.ndarray:

@@ -19,6 +19,7 @@ FORMAT = 1
 MANIFEST = "ensemble.json"
 
 _FileName = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+\.safetensors$")]
+_Sha256 = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
 _Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 _Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
@@ -36,7 +37,7 @@ class InputSpec(_Part):
     """How a cell becomes numbers; the fields are those of `pixels.Input`."""
 
     geometry: Literal["fill", "crop"] = "fill"
-    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 192
+    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 256
     colour: Literal["standardised", "plain"] = "standardised"
 
 
@@ -46,7 +47,7 @@ class MemberSpec(_Part):
     backbone: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+$")]
     cut: str
     file: _FileName
-    sha256: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: _Sha256
     temperature: _Positive = 1.0
     weight: Annotated[float, pydantic.Field(ge=0, le=1)]
 
@@ -56,6 +57,18 @@ class Thresholds(_Part):
 
     decide: _Probability = 0.5
     abstain: tuple[_Probability, _Probability] = (0.5, 0.5)
+
+
+class DomainSpec(_Part):
+    """Where the statistics of the training cells are, and how far from them a cell may be: `domain.Domain`.
+
+    `looks` limits how odd it may look, `distance` how far its features may be.
+    """
+
+    file: _FileName
+    sha256: _Sha256
+    looks: _Positive
+    distance: _Positive
 
 
 class Manifest(_Part):
@@ -70,6 +83,7 @@ class Manifest(_Part):
     bias: _Finite = 0.0
     thresholds: Thresholds = Thresholds()
     views: Literal[1, 8] = 1
+    domain: DomainSpec | None = None
     training: dict[str, Any] = {}
     figures: dict[str, Any] = {}
     intended_use: str = "Research and teaching. Not a medical device."

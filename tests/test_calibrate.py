@@ -1,55 +1,176 @@
-"""Held-out logits -> temperatures, bias, band."""
+"""Raw logits of held-out subjects -> temperatures, weights, bias, band."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import special
+from simulated import MEMBERS, rows, simulated
 
 from leukovision import store
-from leukovision.training.calibrate import HeldOut, calibrate
-
-
-def simulated(seed: int, subjects: int = 40, cells: int = 60) -> HeldOut:
-    """Subjects whose true logits a network overstates threefold and moves by 1.5, and slides apart."""
-    rng = np.random.default_rng(seed)
-    is_all = np.repeat(rng.permutation(np.arange(subjects) % 2), cells)
-    slide = np.repeat(rng.normal(0, 0.5, subjects), cells)
-    true = np.where(is_all, 1.0, -1.0) * 1.2 + slide + rng.normal(0, 1.2, len(is_all))
-    names = np.repeat([f"s{n}" for n in range(subjects)], cells)
-    return HeldOut(is_all, names, {"inception_v3": 3 * true + 1.5 + rng.normal(0, 0.2, len(true))})
+from leukovision.training import cells as table
+from leukovision.training.calibrate import band, calibrate, cross_fit, fit, weigh
 
 
 def manifest() -> store.Manifest:
-    member = store.MemberSpec(
-        backbone="inception_v3", cut="mixed4", file="inception_v3.safetensors", sha256="0" * 64, weight=1
+    members = tuple(
+        store.MemberSpec(backbone=name, cut="cut", file=f"{name}.safetensors", sha256="0" * 64, weight=1 / 3)
+        for name in MEMBERS
     )
-    return store.Manifest(name="test", version="1", members=(member,))
+    return store.Manifest(name="test", version="1", members=members)
 
 
-def p_of(calibrated: store.Manifest, held_out: HeldOut) -> np.ndarray:
-    (member,) = calibrated.members
-    return special.expit(held_out.logits["inception_v3"] / member.temperature + calibrated.bias)
+def logit_by(calibrated: store.Manifest, cells: table.Cells) -> np.ndarray:
+    """As `Ensemble` has it."""
+    return calibrated.bias + sum(
+        spec.weight * cells.logits[spec.backbone] / spec.temperature for spec in calibrated.members
+    )
 
 
-def log_loss(p_all: np.ndarray, is_all: np.ndarray) -> float:
-    return float(-np.log(np.where(is_all, p_all, 1 - p_all)).mean())
+def log_loss(logit: np.ndarray, is_all: np.ndarray) -> float:
+    return float(np.logaddexp(0, np.where(is_all, -logit, logit)).mean())
 
 
 def test_calibration_improves_log_loss_on_subjects_it_did_not_see() -> None:
-    calibrated, unseen = calibrate(manifest(), simulated(1), 0.9), simulated(2)
-    before = log_loss(p_of(manifest(), unseen), unseen.is_all)
-    assert log_loss(p_of(calibrated, unseen), unseen.is_all) < 0.8 * before
+    calibrated, unseen = calibrate(manifest(), simulated(1)), simulated(2)
+    before = log_loss(logit_by(manifest(), unseen), unseen.is_all)
+    assert log_loss(logit_by(calibrated, unseen), unseen.is_all) < 0.8 * before
 
 
-def test_outside_the_band_unseen_subjects_are_decided_as_well_as_promised() -> None:
-    calibrated, unseen = calibrate(manifest(), simulated(3), 0.93), simulated(4)
-    p_all, (low, high) = p_of(calibrated, unseen), calibrated.thresholds.abstain
-    decided = (p_all <= low) | (p_all >= high)
-    assert 0.5 < decided.mean() < 1
-    assert ((p_all >= 0.5) == unseen.is_all)[decided].mean() > 0.9
-    assert calibrated.figures["calibration"]["accuracy"] >= 0.93
+def test_the_manifest_says_what_the_parameters_say() -> None:
+    cells = simulated(1)
+    parameters, calibrated = fit(cells), calibrate(manifest(), cells)
+    assert logit_by(calibrated, cells) == pytest.approx(parameters.logit(cells), abs=0.02)
+    assert sum(member.weight for member in calibrated.members) == pytest.approx(1)
+    assert calibrated.thresholds.abstain == parameters.band
+    assert store.Manifest.model_validate(calibrated.model_dump()) == calibrated
 
 
-def test_a_member_without_held_out_figures_is_named() -> None:
-    held_out = simulated(1)
+def test_the_better_member_weighs_more_and_the_pull_evens_them() -> None:
+    free, pulled = (fit(simulated(3), pull=pull).weights for pull in (0, 100))
+    assert free["xception"] > free["inception_v3"]
+    assert list(pulled.values()) == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+def test_parameters_are_where_no_small_change_helps() -> None:
+    cells = simulated(4)
+    found, weights = fit(cells, pull=0), weigh(cells.is_all, cells.subjects)
+
+    def loss(parameters: object) -> float:
+        logit = parameters.logit(cells)
+        return float(weights @ np.logaddexp(0, np.where(cells.is_all, -logit, logit)))
+
+    moved = [replace(found, bias=found.bias + step) for step in (-0.02, 0.02)]
+    for factor in (0.98, 1.02):
+        moved += [
+            replace(found, temperatures=found.temperatures | {name: factor * found.temperatures[name]})
+            for name in MEMBERS
+        ]
+    assert all(loss(other) > loss(found) for other in moved)
+
+
+def test_decided_cells_are_as_accurate_as_wanted_on_subjects_not_seen() -> None:
+    reached = []
+    for seed in range(8):
+        cells = simulated(seed, 40, 28)
+        crossed = cross_fit(cells, 0.95)
+        assert 0.2 < crossed.decided.mean() < 1
+        reached.append(((crossed.logit >= 0) == cells.is_all)[crossed.decided].mean())
+    assert np.mean(reached) == pytest.approx(0.95, abs=0.015) and min(reached) > 0.91
+
+
+def test_the_band_decides_all_it_can_and_its_sides_may_differ() -> None:
+    p_all = np.repeat([0.05, 0.25, 0.45, 0.55, 0.75, 0.95], 100)
+    is_all = np.concatenate([np.arange(100) < 100 * p for p in (0, 0.02, 0.4, 0.55, 0.7, 1)]).astype(int)
+    assert band(p_all, is_all, 0.97) == (0.25, 0.76)
+    assert band(p_all, is_all, 0.5) == (0.45, 0.5)
+    assert band(1 - p_all, is_all, 0.9) == (0.0, 1.0)
+
+
+def test_no_cell_is_judged_by_what_was_set_on_its_own_subject() -> None:
+    for cells in (simulated(5), simulated(5, parts=1)):
+        odd = cells.subjects == cells.subjects[0]
+        absurd = replace(
+            cells, logits={name: np.where(odd, -50, logits) for name, logits in cells.logits.items()}
+        )
+        before, after = cross_fit(cells), cross_fit(absurd)
+        fold = str(before.folds[odd][0])
+        assert before.parameters[fold] == after.parameters[fold]
+        assert all(before.parameters[f] != after.parameters[f] for f in before.parameters if f != fold)
+
+
+def test_classes_count_by_their_cells_and_subjects_by_the_root_of_theirs() -> None:
+    is_all, subjects = np.repeat([1, 1, 0], [40, 10, 30]), np.repeat(["1", "2", "H1"], [40, 10, 30])
+    weights = weigh(is_all, subjects)
+    assert weights[is_all == 1].sum() == pytest.approx(50 / 80)
+    assert weights[:40].sum() == pytest.approx(2 * weights[40:50].sum())
+    assert weigh(is_all, subjects, even=True)[50:].sum() == pytest.approx(0.5)
+    assert weigh(is_all, subjects, power=1) == pytest.approx(1 / 80)
+
+
+def test_what_was_reached_is_in_the_manifest() -> None:
+    found = calibrate(manifest(), simulated(6), 0.93).figures["calibration"]
+    assert found["wanted_accuracy"] == 0.93 and found["subjects"] == 34
+    assert found["accuracy"] >= 0.92 and found["accuracy_of_unseen_subjects"] > 0.85
+    assert 0 < found["coverage"] < 1
+
+
+def test_the_domain_s_limit_leaves_one_held_out_cell_in_a_hundred_beyond() -> None:
+    spec = store.DomainSpec(file="domain.safetensors", sha256="0" * 64, looks=5, distance=9)
+    cells = simulated(1)
+    with_domain = manifest().model_copy(update={"domain": spec})
+    found = calibrate(with_domain, cells).domain
+    assert (cells.distances > found.distance).mean() == pytest.approx(0.01, abs=2e-3)
+    assert found.looks == 5
+    unknown = replace(cells, distances=np.full(len(cells.is_all), np.nan))
+    assert calibrate(with_domain, unknown).domain == spec
+    assert calibrate(manifest(), cells).domain is None
+
+
+def test_a_member_without_held_out_logits_is_named() -> None:
+    cells = simulated(1)
     with pytest.raises(ValueError, match="inception_v3"):
-        calibrate(manifest(), HeldOut(held_out.is_all, held_out.subjects, {}), 0.9)
+        calibrate(manifest(), replace(cells, logits={"xception": cells.logits["xception"]}))
+
+
+def test_one_class_alone_is_refused() -> None:
+    cells = simulated(1)
+    with pytest.raises(ValueError, match="both classes"):
+        fit(cells.take(cells.is_all == 1))
+
+
+def test_cells_come_back_from_their_table_as_they_were(tmp_path) -> None:
+    cells, path = simulated(1), tmp_path / "cells.csv"
+    table.write(path, rows(cells))
+    again = table.read(path)
+    assert again.logits["xception"] == pytest.approx(cells.logits["xception"])
+    assert (again.in_domain == cells.in_domain).all() and (again.subjects == cells.subjects).all()
+    assert set(again.looks) == set(cells.looks)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda row: {"class": "ALL"}, "one class"),
+        (lambda row: {"part": row["file"]}, "two parts|in two"),
+        (lambda row: {"logit_xception": "high"}, "logit_xception"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_by_name(tmp_path, change, words) -> None:
+    path = tmp_path / "cells.csv"
+    table.write(path, [row | change(row) for row in rows(simulated(1))])
+    with pytest.raises(ValueError, match=rf"cells\.csv.*({words})"):
+        table.read(path)
+
+
+def test_a_table_of_another_kind_is_refused(tmp_path) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_text("file,subject\na.bmp,1\n")
+    with pytest.raises(ValueError, match="that `evaluate` writes"):
+        table.read(path)
+
+
+def test_a_calibrated_member_is_no_worse_than_raw() -> None:
+    cells = simulated(9)
+    for name, p_all in cross_fit(cells).members.items():
+        assert log_loss(special.logit(p_all), cells.is_all) < log_loss(cells.logits[name], cells.is_all)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from leukovision import Ensemble, cli
+from leukovision import Ensemble, cli, read_cell
 
 COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
            "in_domain", "reason", "error"]  # fmt: skip
@@ -76,29 +76,71 @@ def test_what_cannot_be_done_is_said_and_ends_with_two(
     assert run.exit_code == 2 and words in run.stderr
 
 
-def test_evaluate_measures_members_and_ensemble(
+def test_evaluate_scores_cells_and_figures_are_made_again_from_them_alone(
     cnmc: Path, ensemble: Ensemble, real_cells: list[Path], tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     for path in real_cells:
         (data / path.parent.parent.name / path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, data / path.parent.parent.name / path.parent.name)
-    out = tmp_path / "figures"
+    out, own = tmp_path / "figures", tmp_path / "own"
     run = RUN.invoke(cli.app, ["evaluate", str(ensemble.folder), str(data), "--out", str(out)])
     assert run.exit_code == 0, run.output
     content = json.loads((out / "figures.json").read_text())
-    assert list(content["figures"]) == [*ensemble.networks, "ensemble"]
-    for figures in content["figures"].values():
-        assert set(figures) == {
-            "accuracy",
-            "balanced_accuracy",
-            "sensitivity",
-            "specificity",
-            "weighted_f1",
-            "auc",
-        }
-    assert set(content["auc_by_subject"]) == set(content["figures"])
+    assert {*ensemble.networks, "majority_vote", "as_loaded", "ensemble"} <= set(content["figures"])
     with (out / "cells.csv").open() as file:
         cells = list(csv.DictReader(file))
-    right = sum((float(row["p_all_ensemble"]) >= 0.5) == (row["class"] == "ALL") for row in cells)
-    assert right / len(cells) == pytest.approx(content["figures"]["ensemble"]["accuracy"])
+    assert len(cells) == len(real_cells)
+    right = sum((float(row["p_all"]) >= 0.5) == (row["class"] == "ALL") for row in cells)
+    assert right / len(cells) == pytest.approx(content["figures"]["as_loaded"]["accuracy"]["value"], abs=1e-4)
+    (raw,) = [row for row in cells if row["file"] == real_cells[0].name]
+    (analysis,) = ensemble.analyse([read_cell(real_cells[0])])
+    pooled = ensemble.manifest.bias + sum(
+        spec.weight * float(raw[f"logit_{spec.backbone}"]) / spec.temperature
+        for spec in ensemble.manifest.members
+    )
+    assert pooled == pytest.approx(analysis.logit, abs=1e-3)
+
+    run = RUN.invoke(cli.app, ["figures", str(out / "cells.csv"), "--out", str(tmp_path / "again")])
+    assert run.exit_code == 0, run.output
+    assert json.loads((tmp_path / "again" / "figures.json").read_text()) == content
+    own.mkdir()
+    shutil.copy(ensemble.folder / "ensemble.json", own)
+    for command, made in (("calibrate", out / "cells.csv"), ("card", out / "figures.json")):
+        run = RUN.invoke(cli.app, [command, str(own), str(made)])
+        assert run.exit_code == 0, run.output
+    figures = json.loads((own / "ensemble.json").read_text())["figures"]
+    assert figures["calibration"]["cells"] == figures["unseen"]["cells"] == len(real_cells)
+    assert "Not a medical device" in (own / "README.md").read_text()
+
+
+def test_a_sample_of_what_several_ensembles_held_out_is_scored_by_each(
+    cnmc: Path, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only manifests differ here, and loading takes long.
+    monkeypatch.setattr(cli, "_load", lambda _: ensemble)
+    data = tmp_path / "data"
+    subjects: dict[str, list[str]] = {"a": [], "b": []}
+    for kind in ("all", "hem"):
+        (data / "fold_0" / kind).mkdir(parents=True)
+        found = {
+            p.stem.split("_")[1]: p for p in sorted((cnmc / "training_data/fold_0" / kind).glob("*.jpg"))
+        }
+        for place, (subject, path) in enumerate(list(found.items())[:4]):
+            shutil.copy(path, data / "fold_0" / kind)
+            subjects["ab"[place % 2]].append(subject)
+    for name, held_out in subjects.items():
+        (tmp_path / name).mkdir()
+        manifest = json.loads((ensemble.folder / "ensemble.json").read_text())
+        manifest["training"]["held_out_subjects"] = held_out
+        (tmp_path / name / "ensemble.json").write_text(json.dumps(manifest))
+    folders = [str(tmp_path / name) for name in subjects]
+    run = RUN.invoke(
+        cli.app, ["evaluate", *folders, str(data), "--out", str(tmp_path / "out"), "--sample", "8"]
+    )
+    assert run.exit_code == 0, run.output
+    with (tmp_path / "out" / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["subject"]: row["part"] for row in rows} == {
+        s: n for n, found in subjects.items() for s in found
+    }

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from leukovision import Analysis, Cell, Ensemble, read_cell, store
+from leukovision.backbones import WEIGHED
 from leukovision.ensemble import load_ensemble, sigmoid
 
 
@@ -61,7 +62,7 @@ def test_map_is_the_grad_cam_of_the_same_layer(
             theirs = Gradcam(ensemble.networks[spec.backbone], clone=True)(
                 lambda logit: logit[:, 0],
                 numbers,
-                penultimate_layer=spec.cut,
+                penultimate_layer=WEIGHED,
                 seek_penultimate_conv_layer=False,
                 expand_cam=False,
             )
@@ -136,7 +137,9 @@ def test_an_ensemble_of_one_works_the_same(
     ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis], tmp_path: Path
 ) -> None:
     spec = next(s for s in ensemble.manifest.members if s.backbone == "inception_v3")
-    alone = ensemble.manifest.model_copy(update={"members": (spec.model_copy(update={"weight": 1.0}),)})
+    alone = ensemble.manifest.model_copy(
+        update={"members": (spec.model_copy(update={"weight": 1.0}),), "domain": None}
+    )
     store.write_manifest(tmp_path, alone)
     (tmp_path / spec.file).write_bytes((ensemble.folder / spec.file).read_bytes())
     one = load_ensemble(tmp_path).analyse(cells[:3])

@@ -1,18 +1,15 @@
-"""Images -> an ensemble's folder: learns, and goes on after a kill as if nothing had been."""
+"""Images -> an ensemble's folder: learns, says who was held out, and sees each image only once."""
 
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import painter, read_cell, store
+from leukovision import load_ensemble, painter, read_cell, store
 from leukovision.pixels import Input
-from leukovision.training.augment import MARGIN, augment
 
 INPUT = Input()
 
@@ -32,49 +29,55 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "leukovision", "train", str(data), "--out", str(out), "--backbone",
-            "inception_v3", "--backbone-weights", "none", "--size", "96", "--epochs", "2", "--cells", "24",
-            "--batch", "8", *more]  # fmt: skip
+            "inception_v3", "--backbone-weights", "none", "--size", "96", *more]  # fmt: skip
 
 
-def test_a_killed_run_goes_on_with_the_same_result(data: Path, tmp_path: Path) -> None:
-    subprocess.run(command(data, tmp_path / "whole"), check=True, capture_output=True)
-    killed = subprocess.Popen(command(data, tmp_path / "killed"), stderr=subprocess.DEVNULL)
-    first = tmp_path / "killed" / "checkpoints" / "inception_v3" / "epoch.json"
-    while not first.exists():
-        assert killed.poll() is None, "ended before its first checkpoint"
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "inception_v3.safetensors").exists()
-    subprocess.run(command(data, tmp_path / "killed", "--resume"), check=True, capture_output=True)
-    whole, resumed = (
-        store.read_tensors(tmp_path / run / "inception_v3.safetensors") for run in ("whole", "killed")
-    )
-    for name, tensor in whole.items():
-        assert np.abs(tensor - resumed[name]).max() <= 1e-3, name
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of one, trained without subjects 1 and H1."""
+    out = tmp_path_factory.mktemp("trained") / "one"
+    run = command(data, out, "--hold-out", "1,H1", "--name", "one", "--features", str(out.parent / "kept"))
+    subprocess.run(run, check=True, capture_output=True)
+    return out
 
 
-def test_a_run_is_not_overwritten_nor_mixed_with_another(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{}")
-    again = subprocess.run(command(data, tmp_path), capture_output=True, text=True)
-    assert again.returncode == 2 and "--resume" in again.stderr
-    other = subprocess.run(command(data, tmp_path, "--resume"), capture_output=True, text=True)
-    assert other.returncode == 2 and "another recipe" in other.stderr
+def test_an_ensemble_says_who_was_held_out_of_its_training(trained: Path) -> None:
+    training = store.read_manifest(trained).training
+    assert training["held_out_subjects"] == ["1", "H1"]
+    assert training["subjects"] == {"ALL": 2, "healthy": 2}
+
+
+def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:
+    analyses = {
+        path: load_ensemble(trained).analyse([read_cell(path)])[0].logit
+        for kind in ("all", "hem")
+        for path in sorted((data / "fold_0" / kind).glob("UID_*[23]_*_1_*.png"))
+    }
+    blasts, others = ([v for p, v in analyses.items() if p.parent.name == kind] for kind in ("all", "hem"))
+    assert np.median(blasts) > np.median(others)
+
+
+def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    (kept,) = (trained.parent / "kept").glob("*.npz")
+    before = kept.stat().st_mtime_ns
+    more = ("--hold-out", "1,H1", "--features", str(kept.parent))
+    subprocess.run(command(data, tmp_path / "again", *more), check=True, capture_output=True)
+    assert kept.stat().st_mtime_ns == before
+    first, again = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again"))
+    assert all(np.abs(tensor - again[name]).max() <= 1e-3 for name, tensor in first.items())
+
+
+def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:
+    again = subprocess.run(command(data, trained), capture_output=True, text=True)
+    assert again.returncode == 2 and "another --out" in again.stderr
 
 
 def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Path) -> None:
     how = [part if part != "none" else str(tmp_path) for part in command(data, tmp_path / "out")]
     run = subprocess.run(how, capture_output=True, text=True)
     assert run.returncode == 2 and "inception_v3*.weights.h5" in run.stderr
-
-
-def test_augmentation_is_the_same_for_a_seed_and_keeps_black_black() -> None:
-    cell = read_cell(painter.paint(painter.blast_like(3), seed=3))
-    picture = INPUT.picture(cell, round(INPUT.size * MARGIN), MARGIN)
-    first, again, other = (augment(picture, INPUT, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert (first == again).all() and (first != other).any()
-    assert first.shape == (192, 192, 3) and first.dtype == np.float32
-    assert (first[:8, :8] == -1).all()
 
 
 def test_numbers_do_not_change_with_brightness_tint_or_size() -> None:

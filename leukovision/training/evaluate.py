@@ -1,242 +1,238 @@
-"""An ensemble and labelled images come in; a table of figures, by cell and by subject, goes out."""
+"""Scored cells of unseen subjects come in; figures with intervals, by cell and by subject, go out.
+
+Every figure is by cells whose calibration was fitted without their subject, and every interval is by drawing
+subjects, not cells: the next person is what the figures are for.
+"""
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn import metrics
+from scipy import special
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from leukovision.backbones import BACKBONES
-from leukovision.cell import read_cell
-from leukovision.ensemble import Ensemble
-from leukovision.training.dataset import Image
+from leukovision import domain
+from leukovision.training import calibrate, card, plots, slide
+from leukovision.training import cells as table
+from leukovision.training.calibrate import CrossFitted
+from leukovision.training.cells import Cells
+from leukovision.training.figures import DRAWS, Interval, People, aucs, figures, interval
 
 ENSEMBLE = "ensemble"
-COLUMNS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc")
 
-_CHUNK = 64
+SHORTCUTS = {
+    "area": ("area",),
+    "mean colour": ("red", "green", "blue"),
+    "sharpness": ("sharpness",),
+    "all of them": domain.LOOKS,
+}
+"""What tells the classes apart without a look at the cell, by what a network could find instead of it."""
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What an ensemble said of labelled images.
+def probabilities(cells: Cells, crossed: CrossFitted) -> dict[str, np.ndarray]:
+    """(n,) float64, p(ALL) by each member and each way to combine them.
 
-    Attributes:
-        images: n of them.
-        p_all: (n,) float64 by member, and under `ENSEMBLE` for the ensemble.
-        decisions: n of "ALL", "healthy", "unsure".
+    `mean_probability` and `majority_vote` combine networks as they come out of training, uncalibrated;
+    `as_loaded` is what the ensemble itself said when the cells were scored, if it was one.
     """
-
-    images: Sequence[Image]
-    p_all: dict[str, np.ndarray]
-    decisions: list[str]
-
-    @property
-    def is_all(self) -> np.ndarray:
-        """(n,) int, 1 for ALL."""
-        return np.array([image.is_all for image in self.images])
-
-
-def score(
-    ensemble: Ensemble,
-    images: Sequence[Image],
-    views: int | None = None,
-    progress: Callable[[int], object] = lambda _: None,
-) -> Scores:
-    """Analyse labelled images.
-
-    Args:
-        ensemble: what to measure.
-        images: what to measure it on.
-        views: as in `Ensemble.analyse`.
-        progress: called with how many are done.
-
-    Raises:
-        CellError: an image that cannot be read.
-    """
-    columns: dict[str, list[float]] = {name: [] for name in (*ensemble.networks, ENSEMBLE)}
-    decisions: list[str] = []
-    for start in range(0, len(images), _CHUNK):
-        cells = [read_cell(image.path) for image in images[start : start + _CHUNK]]
-        for analysis in ensemble.analyse(cells, views):
-            decisions.append(analysis.decision)
-            columns[ENSEMBLE].append(analysis.p_all)
-            for name, member in analysis.members.items():
-                columns[name].append(member.p_all)
-        progress(len(decisions))
-    return Scores(images, {name: np.array(values) for name, values in columns.items()}, decisions)
+    raw = np.stack([special.expit(logits) for logits in cells.logits.values()])
+    return {
+        **crossed.members,
+        "mean_probability": raw.mean(0),
+        # A vote that all agree on is no certainty, and would cost an endless log loss.
+        "majority_vote": np.clip((raw >= 0.5).mean(0), 0.01, 0.99),
+        "weighted_mean": crossed.weighted_mean,
+        **({"as_loaded": cells.p_all} if len(set(cells.parts)) == 1 else {}),
+        ENSEMBLE: special.expit(crossed.logit),
+    }
 
 
-def figures(is_all: np.ndarray, p_all: np.ndarray, decide: float = 0.5) -> dict[str, float]:
-    """The figures of one classifier.
-
-    Args:
-        is_all: (n,) int, 1 for ALL; both classes must be there.
-        p_all: (n,) float.
-        decide: from which p(ALL) on a cell is called ALL; "unsure" is not used here.
+def by_subject(cells: Cells, logit: np.ndarray) -> list[dict[str, Any]]:
+    """For each subject what the ensemble made of it, the weakest of each class first.
 
     Returns:
-        A value for each of `COLUMNS`; sensitivity is the share of ALL cells called ALL, specificity
-        that of healthy cells called healthy.
+        `subject`, `class`, `part`, `cells`, `accuracy` (share of its cells called right), `mean_p_all`,
+        `mean_logit` and `called`, the decision by the mean logit.
     """
-    called = (p_all >= decide).astype(int)
-    return {
-        "accuracy": float(metrics.accuracy_score(is_all, called)),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(is_all, called)),
-        "sensitivity": float(metrics.recall_score(is_all, called)),
-        "specificity": float(metrics.recall_score(is_all, called, pos_label=0)),
-        "weighted_f1": float(metrics.f1_score(is_all, called, average="weighted")),
-        "auc": float(metrics.roc_auc_score(is_all, p_all)),
-    }
-
-
-def table(scores: Scores, decide: float = 0.5) -> dict[str, dict[str, float]]:
-    """`figures` of each member and of the ensemble.
-
-    Raises:
-        ValueError: only one class is there, so that most figures have no value.
-    """
-    if len(set(scores.is_all)) < 2:
-        raise ValueError("the images are all of one class; choose some of both to evaluate on.")
-    return {
-        name: figures(scores.is_all, p_all, decide if name == ENSEMBLE else 0.5)
-        for name, p_all in scores.p_all.items()
-    }
-
-
-def auc_by_subject(scores: Scores) -> dict[str, float]:
-    """AUC with every pair of an ALL subject and a healthy one counted alike, by member and ensemble.
-
-    One donor with hundreds of easy cells can carry the AUC over cells; it cannot carry this one.
-    Subjects with fewer than five cells are left out, unless there are no others.
-    """
-    places: dict[str, list[int]] = {}
-    for place, image in enumerate(scores.images):
-        places.setdefault(image.subject, []).append(place)
-    large = {subject: found for subject, found in places.items() if len(found) >= 5} or places
-    with_all, healthy = (
-        [np.array(found) for found in large.values() if scores.is_all[found[0]] == value] for value in (1, 0)
-    )
-    if not with_all or not healthy:
-        return {}
-    return {
-        name: float(
-            np.mean(
-                [
-                    metrics.roc_auc_score(
-                        np.repeat([1, 0], [len(ill), len(well)]), p_all[np.concatenate([ill, well])]
-                    )
-                    for ill in with_all
-                    for well in healthy
-                ]
-            )
+    rows = []
+    for subject in np.unique(cells.subjects):
+        mask = cells.subjects == subject
+        is_all, own = int(cells.is_all[mask][0]), logit[mask]
+        rows.append(
+            {
+                "subject": str(subject),
+                "class": "ALL" if is_all else "healthy",
+                "part": str(cells.parts[mask][0]),
+                "cells": int(mask.sum()),
+                "accuracy": round(float(((own >= 0) == is_all).mean()), 4),
+                "mean_p_all": round(float(special.expit(own).mean()), 4),
+                "mean_logit": round(float(own.mean()), 4),
+                "called": "ALL" if own.mean() >= 0 else "healthy",
+            }
         )
-        for name, p_all in scores.p_all.items()
-    }
+    return sorted(rows, key=lambda row: (row["class"], row["accuracy"]))
 
 
-def by_subject(scores: Scores, decide: float = 0.5) -> list[dict[str, str | int | float]]:
-    """For each subject: class, cells, share called right by the ensemble, mean p(ALL); weakest first."""
-    p_all = scores.p_all[ENSEMBLE]
-    right = (p_all >= decide) == scores.is_all
-    subjects = np.array([image.subject for image in scores.images])
-    rows: list[dict[str, str | int | float]] = [
-        {
-            "subject": str(subject),
-            "class": "ALL" if scores.is_all[mask][0] else "healthy",
-            "cells": int(mask.sum()),
-            "accuracy": float(right[mask].mean()),
-            "mean_p_all": float(p_all[mask].mean()),
-        }
-        for subject in np.unique(subjects)
-        for mask in [subjects == subject]
-    ]
-    return sorted(rows, key=lambda row: (str(row["class"]), row["accuracy"]))
-
-
-def write(scores: Scores, decide: float, out: Path, about: dict[str, object]) -> dict[str, object]:
-    """Write `figures.json`, `figures.csv`, `figures.md`, `subjects.csv` and `cells.csv`.
+def measure(
+    cells: Cells,
+    accuracy: float = calibrate.ACCURACY,
+    draws: int = DRAWS,
+    seed: int = 1,
+    crossed: CrossFitted | None = None,
+) -> dict[str, Any]:
+    """Everything that `figures.json` holds.
 
     Args:
-        scores: from `score`.
-        decide: the ensemble's threshold.
+        cells: of subjects that the networks were not trained on.
+        accuracy: what decided cells shall reach.
+        draws: of subjects, for the intervals.
+        seed: of them, and of the cells of one slide.
+        crossed: what `calibrate.cross_fit` made of the cells, if it is at hand.
+
+    Raises:
+        ValueError: one class is missing, or subjects are too few to judge calibration.
+    """
+    people = People.of(cells.is_all, cells.subjects, draws, seed)
+    crossed = crossed or calibrate.cross_fit(cells, accuracy)
+    p_all = probabilities(cells, crossed)
+    found = {name: figures(cells.is_all, values, people) for name, values in p_all.items()}
+    subjects = by_subject(cells, crossed.logit)
+    rivals = [*cells.logits, "majority_vote"]
+    return {
+        "cells": len(cells.is_all),
+        "subjects": {"ALL": int(people.with_all.sum()), "healthy": int((~people.with_all).sum())},
+        "parts": {str(p): int(n) for p, n in zip(*np.unique(cells.parts, return_counts=True), strict=True)},
+        "prevalence": round(float(cells.is_all.mean()), 4),
+        "views": cells.views,
+        "draws": draws,
+        "figures": {name: {c: interval(v) for c, v in columns.items()} for name, columns in found.items()},
+        "log_loss_less_than": {
+            name: interval(found[ENSEMBLE]["log_loss"] - found[name]["log_loss"]) for name in rivals
+        },
+        "decided": {"wanted_accuracy": accuracy} | _decided(cells, crossed, people),
+        "rejected": {
+            name: round(float((~cells.in_domain)[mask].mean()), 4)
+            for name, mask in (
+                ("all", cells.is_all >= 0), ("ALL", cells.is_all == 1), ("healthy", cells.is_all == 0),
+            )
+        },
+        "by_mean_logit": _by_mean_logit(subjects, draws, seed),
+        "shortcuts": _shortcuts(cells, crossed.folds, people),
+        "area_bands": _area_bands(cells, p_all[ENSEMBLE], draws, seed),
+        "slide": slide.several(cells, crossed, draws, seed),
+        "calibration": {fold: asdict(fitted) for fold, fitted in crossed.parameters.items()},
+        "by_subject": subjects,
+    }  # fmt: skip
+
+
+def _decided(cells: Cells, crossed: CrossFitted, people: People) -> dict[str, Interval | None]:
+    """How many cells are decided, and how many of these rightly."""
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.asarray(people.counts @ np.bincount(people.place, values, len(people.names)))
+
+    def share(part: np.ndarray, whole: np.ndarray) -> Interval | None:
+        with np.errstate(invalid="ignore"):
+            return interval(total(part & whole) / total(whole)) if whole.any() else None
+
+    right, ill = (crossed.logit >= 0) == cells.is_all, cells.is_all == 1
+    return {
+        "coverage": share(crossed.decided, ill | ~ill),
+        "coverage_ALL": share(crossed.decided, ill),
+        "coverage_healthy": share(crossed.decided, ~ill),
+        "accuracy": share(right, crossed.decided),
+        "accuracy_ALL": share(right, crossed.decided & ill),
+        "accuracy_healthy": share(right, crossed.decided & ~ill),
+    }
+
+
+def _by_mean_logit(subjects: list[dict[str, Any]], draws: int, seed: int) -> dict[str, Interval]:
+    """Whole subjects decided by the mean logit of all their cells."""
+    is_all = np.array([int(row["class"] == "ALL") for row in subjects])
+    people = People.of(is_all, np.array([row["subject"] for row in subjects]), draws, seed)
+    found = figures(is_all, special.expit(np.array([row["mean_logit"] for row in subjects])), people)
+    wanted = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc")
+    return {column: interval(found[column]) for column in wanted}
+
+
+def _shortcuts(cells: Cells, folds: np.ndarray, people: People) -> dict[str, dict[str, Interval]]:
+    """How far a logistic regression on a few numbers of a cell gets, out of fold as the networks are."""
+    result = {}
+    for name, looks in SHORTCUTS.items():
+        if not set(looks) <= set(cells.looks):
+            continue
+        values = np.nan_to_num(np.stack([cells.looks[look] for look in looks], 1))
+        scores = np.zeros(len(values))
+        for fold in np.unique(folds):
+            model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+            model.fit(values[folds != fold], cells.is_all[folds != fold])
+            scores[folds == fold] = model.predict_proba(values[folds == fold])[:, 1]
+        auc, auc_by_subject = aucs(scores, people)
+        result[name] = {"auc": interval(auc), "auc_by_subject": interval(auc_by_subject)}
+    return result
+
+
+def _area_bands(cells: Cells, p_all: np.ndarray, draws: int, seed: int) -> list[dict[str, Any]]:
+    """The ensemble's AUC among cells of like size, in five bands of as many cells: none of it is by size."""
+    area = cells.looks.get("area", np.full(len(p_all), np.nan))
+    if not np.isfinite(area).all():
+        return []
+    edges = np.quantile(area, np.linspace(0, 1, 6))
+    band = np.searchsorted(edges[1:-1], area, side="right")
+    rows = []
+    for place in range(5):
+        mask = band == place
+        if len(set(cells.is_all[mask])) == 2:
+            people = People.of(cells.is_all[mask], cells.subjects[mask], draws, seed)
+            auc, _ = aucs(p_all[mask], people)
+            rows.append(
+                {
+                    "from": round(float(edges[place]), 1),
+                    "to": round(float(edges[place + 1]), 1),
+                    "ALL": int((cells.is_all[mask] == 1).sum()),
+                    "healthy": int((cells.is_all[mask] == 0).sum()),
+                    "auc": interval(auc),
+                }
+            )
+    return rows
+
+
+def write(
+    cells: Cells, out: Path, accuracy: float = calibrate.ACCURACY, draws: int = DRAWS, seed: int = 1
+) -> dict[str, Any]:
+    """Write `figures.json`, `figures.md`, `figures.csv`, `subjects.csv`, and the plots with their data.
+
+    Args:
+        cells: from `cells.read`.
         out: folder, made if it is not there.
-        about: what was measured on what, for the JSON.
+        accuracy, draws, seed: as in `measure`.
 
     Returns:
         What is in the JSON.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows, subjects, aucs = table(scores, decide), by_subject(scores, decide), auc_by_subject(scores)
-    decided = np.array([decision != "unsure" for decision in scores.decisions])
-    called_all = np.array([decision == "ALL" for decision in scores.decisions])
-    right = called_all[decided] == scores.is_all[decided]
-    content: dict[str, object] = {
-        **about,
-        "cells": len(scores.images),
-        "figures": rows,
-        "auc_by_subject": aucs,
-        "decided": {
-            "coverage": float(decided.mean()),
-            "accuracy": float(right.mean()) if decided.any() else None,
-        },
-        "subjects": subjects,
-    }
+    crossed = calibrate.cross_fit(cells, accuracy)
+    content = measure(cells, accuracy, draws, seed, crossed)
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "figures.md").write_text(_markdown(rows, aucs, subjects), encoding="utf-8")
-    _write_csv(out / "figures.csv", [{"who": name, **row} for name, row in rows.items()])
-    _write_csv(out / "subjects.csv", subjects)
-    _write_csv(
-        out / "cells.csv",
+    (out / "figures.md").write_text(card.tables(content), encoding="utf-8")
+    table.write(
+        out / "figures.csv",
         [
-            {
-                "file": image.path.name,
-                "subject": image.subject,
-                "class": "ALL" if image.is_all else "healthy",
-                "decision": decision,
-                **{f"p_all_{name}": float(p_all[place]) for name, p_all in scores.p_all.items()},
-            }
-            for place, (image, decision) in enumerate(zip(scores.images, scores.decisions, strict=True))
+            {"who": name}
+            | {f"{column}{end}": found[key] for column, found in row.items()
+               for key, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
+            for name, row in content["figures"].items()
         ],
-    )
+    )  # fmt: skip
+    table.write(out / "subjects.csv", content["by_subject"])
+    shown = {
+        name: p for name, p in probabilities(cells, crossed).items() if name in (*cells.logits, ENSEMBLE)
+    }
+    plots.draw(cells, shown, content, out)
     return content
-
-
-def _markdown(
-    rows: dict[str, dict[str, float]],
-    aucs: dict[str, float],
-    subjects: list[dict[str, str | int | float]],
-) -> str:
-    """The tables as a README or a model card shows them."""
-    titles = {name: BACKBONES[name].title if name in BACKBONES else f"**{name}**" for name in rows}
-    lines = [
-        "| | " + " | ".join(column.replace("_", " ") for column in COLUMNS) + " | auc by subject |",
-        "|---" * (len(COLUMNS) + 2) + "|",
-        *(
-            f"| {titles[name]} | "
-            + " | ".join(f"{row[column]:.3f}" for column in COLUMNS)
-            + (f" | {aucs[name]:.3f} |" if aucs else " | |")
-            for name, row in rows.items()
-        ),
-        "",
-        "| subject | class | cells | called right | mean p(ALL) |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row['subject']} | {row['class']} | {row['cells']} "
-            f"| {row['accuracy']:.2f} | {row['mean_p_all']:.2f} |"
-            for row in subjects
-        ),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, str | int | float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

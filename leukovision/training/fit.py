@@ -1,9 +1,11 @@
-"""Labelled images come in; an ensemble's folder, each member trained, goes out."""
+"""Labelled images come in; an ensemble's folder, each member trained, goes out.
+
+The backbones keep the weights that they start with, and only a head is trained on what they see: on subjects
+that were left out this was clearly better than moving the backbones too, which learn the slide.
+"""
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -13,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from leukovision import store
-from leukovision.backbones import BACKBONES, DROPOUT, build, freeze_stem, tensors
+from leukovision.backbones import BACKBONES, build, head_of, set_standard, tensors
 from leukovision.pixels import Input
-from leukovision.training.augment import MARGIN
-from leukovision.training.dataset import Image, pictures
-
-STATE = "epoch.json"
+from leukovision.training.dataset import Image, chances
+from leukovision.training.features import pooled
+from leukovision.training.reference import describe
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,9 @@ class Recipe:
     Attributes:
         preset: `compact` cuts the backbones in mid-network, `full` leaves them whole.
         input: how a cell becomes numbers.
-        epochs, cells, batch: cells drawn an epoch, and how many go together; a network most of which
-            starts at random gets twice as many epochs.
-        rate: peak of the learning rate (warm-up over a tenth of the steps, then cosine decay to 0);
-            a network most of which starts at random gets twice as much.
+        epochs: how often as many cells are drawn as there are.
+        batch: how many of them go together.
+        rate: of learning, at the start; it falls to 0 along a cosine.
         decay: AdamW's weight decay.
         smoothing: of the labels, so that no logit has to grow without end.
         seed: of all randomness.
@@ -39,10 +39,9 @@ class Recipe:
 
     preset: str = "compact"
     input: Input = field(default_factory=Input)
-    epochs: int = 7
-    cells: int = 2000
-    batch: int = 32
-    rate: float = 4e-4
+    epochs: int = 10
+    batch: int = 128
+    rate: float = 1e-3
     decay: float = 0.05
     smoothing: float = 0.05
     seed: int = 1
@@ -61,10 +60,7 @@ class Recipe:
         return replace(recipe, input=replace(recipe.input, size=size or recipe.input.size), **changes)
 
 
-PRESETS = {
-    "compact": Recipe(),
-    "full": Recipe(preset="full", input=Input(size=299), epochs=6, cells=8000, rate=1e-4),
-}
+PRESETS = {"compact": Recipe(), "full": Recipe(preset="full", input=Input(size=299))}
 
 
 def fit(
@@ -73,8 +69,9 @@ def fit(
     recipe: Recipe,
     backbones: Sequence[str] = tuple(BACKBONES),
     weights: str | Path | None = None,
-    resume: bool = False,
     held_out: str = "",
+    held_out_subjects: Sequence[str] = (),
+    kept: Path | None = None,
     name: str | None = None,
     progress: Callable[[str, int, int, str], object] = lambda *_: None,
 ) -> store.Manifest:
@@ -82,12 +79,14 @@ def fit(
 
     Args:
         images: what to train on, from `dataset.split`.
-        out: folder for the ensemble, its checkpoints and its TensorBoard logs.
+        out: folder for the ensemble and its TensorBoard logs.
         recipe: how.
         backbones: keys of `BACKBONES`, in order.
-        weights: where the backbones start, as in `backbones.build`.
-        resume: go on with what an earlier run with the same recipe left in `out`.
-        held_out: what was kept away, for the manifest.
+        weights: where the backbones start and stay, as in `backbones.build`.
+        held_out: what was kept away, in words, for the manifest.
+        held_out_subjects: who was kept away, for the manifest: `evaluate` measures on them.
+        kept: folder of what the backbones see of the images, which runs on the same data can share and a
+            run that was killed goes on from; `out`/features by default.
         name: the ensemble's; the folder's by default.
         progress: called with (what, done, of, remark).
 
@@ -95,25 +94,16 @@ def fit(
         The manifest written to `out`: equal weights, no calibration yet.
 
     Raises:
-        FileExistsError: `out` holds a run already and `resume` is not set.
-        ValueError: `resume`, but the earlier run had another recipe or other images.
+        FileExistsError: `out` holds an ensemble already.
+        CellError: an image that cannot be read.
     """
+    if (out / store.MANIFEST).exists():
+        raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    how = _describe(images, recipe, weights, held_out)
-    _claim(out, how, resume)
-    _choose_precision()
-    seen: np.ndarray | None = None
-    for backbone in backbones:
-        if (out / f"{backbone}.safetensors").exists():
-            continue
-        if seen is None:
-            seen = pictures(
-                images,
-                recipe.input,
-                MARGIN,
-                lambda done: progress("reading cells", done, len(images), ""),
-            )
-        _fit_member(backbone, seen, images, out, recipe, weights, progress)
+    seen = [
+        _fit_member(backbone, images, out, recipe, weights, kept or out / "features", progress)
+        for backbone in backbones
+    ]
     specs = [
         store.MemberSpec(
             backbone=backbone,
@@ -129,13 +119,22 @@ def fit(
         version="0",
         input=store.InputSpec(**asdict(recipe.input)),
         members=tuple(specs),
-        training=how,
+        domain=describe(
+            out,
+            images,
+            np.concatenate(seen, axis=1),
+            recipe.seed,
+            lambda done, of: progress("how cells look", done, of, ""),
+        ),
+        training=_describe(images, recipe, weights, held_out, held_out_subjects),
     )
     store.write_manifest(out, manifest)
     return manifest
 
 
-def _describe(images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str) -> dict[str, Any]:
+def _describe(
+    images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
+) -> dict[str, Any]:
     """What the manifest says of the training."""
     subjects = {(image.subject, image.is_all) for image in images}
     return {
@@ -145,118 +144,66 @@ def _describe(images: Sequence[Image], recipe: Recipe, weights: Any, held_out: s
             "healthy": sum(not is_all for _, is_all in subjects),
         },
         "held_out": Path(held_out).name if held_out else "",
+        "held_out_subjects": sorted(held_out_subjects),
         "start": "ImageNet" if weights is not None else "random",
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
 
 
-def _claim(out: Path, how: dict[str, Any], resume: bool) -> None:
-    """Make sure that a folder holds this run and no other."""
-    path = out / "run.json"
-    text = json.dumps(how, indent=2)
-    if path.exists():
-        if not resume:
-            raise FileExistsError(f"{out}: holds a training run already; give --resume or another --out.")
-        if path.read_text(encoding="utf-8") != text:
-            raise ValueError(f"{out}: the run there had another recipe or other images; give another --out.")
-    path.write_text(text, encoding="utf-8")
-
-
-def _choose_precision() -> None:
-    """bfloat16 where the hardware multiplies it; elsewhere it is emulated and slower than float32."""
-    import keras
-
-    accelerated = _has_gpu()
-    if not accelerated and platform.system() == "Linux":
-        accelerated = "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if accelerated else "float32")
-
-
-def _has_gpu() -> bool:
-    import keras
-
-    if keras.backend.backend() == "torch":  # for which Keras cannot list devices
-        import torch
-
-        return bool(torch.cuda.is_available())
-    return bool(keras.distribution.list_devices("gpu"))
-
-
 def _fit_member(
     name: str,
-    seen: np.ndarray,
     images: Sequence[Image],
     out: Path,
     recipe: Recipe,
     weights: str | Path | None,
+    kept: Path,
     progress: Callable[[str, int, int, str], object],
-) -> None:
-    """Train one backbone, epoch by epoch, each ending in a checkpoint, and write its tensors."""
+) -> np.ndarray:
+    """Train the head of one backbone, write the member's tensors; (n, C), what the backbone sees."""
     import keras
 
-    from leukovision.training.sampling import Batches
-
+    title = BACKBONES[name].title
     keras.utils.set_random_seed(recipe.seed)
-    model = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
-    from_image_net = weights is not None
-    if from_image_net and recipe.preset == "compact":
-        freeze_stem(model, name)
-    # A folder of starting weights may hold none of InceptionResNetV2's own: see `backbones.build`.
-    mostly_random = not from_image_net or (weights != "imagenet" and name == "inception_resnet_v2")
-    longer = 2 if mostly_random else 1
-    epochs = longer * recipe.epochs
-    steps = epochs * (recipe.cells // recipe.batch)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=steps - steps // 10,
-        warmup_target=longer * recipe.rate,
-        warmup_steps=steps // 10,
+    network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
+    seen = pooled(
+        network, images, recipe.input, kept, lambda done: progress(f"{title} sees", done, len(images), "")
     )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=recipe.decay, global_clipnorm=1.0),
+    set_standard(network, seen)
+    head = head_of(network)
+    is_all = np.array([image.is_all for image in images])
+    steps = max(1, len(images) // recipe.batch)
+    head.compile(
+        optimizer=keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(recipe.rate, recipe.epochs * steps),
+            weight_decay=recipe.decay,
+        ),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-        jit_compile="auto" if _has_gpu() else False,
     )
-    model.optimizer.build(model.trainable_variables)
-
-    checkpoint = out / "checkpoints" / name
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    start = 0
-    if (checkpoint / STATE).exists():
-        start = json.loads((checkpoint / STATE).read_text())["epochs"]
-        model.load_weights(checkpoint / f"{start}.weights.h5")
-    is_all = np.array([image.is_all for image in images])
-    subjects = [image.subject for image in images]
+    # Classes and subjects are drawn evenly, so that a donor with 400 cells does not stand for all donors.
+    rng = np.random.default_rng(recipe.seed)
+    chance = chances(is_all, [image.subject for image in images])
     callbacks = [keras.callbacks.TensorBoard(out / "logs" / name)] if _has_tensorboard() else []
-    for epoch in range(start, epochs):
-        batches = Batches(
-            seen, is_all, subjects, recipe.input, recipe.seed, epoch, recipe.cells, recipe.batch
-        )
-
-        # A checkpoint does not hold how often dropout has drawn, which is once a step.
-        model.get_layer(DROPOUT).seed_generator.state.assign([0, epoch * len(batches)])
-
-        def tell(step: int, logs: dict[str, float], epoch: int = epoch, of: int = len(batches)) -> None:
-            remark = f"loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}"
-            progress(BACKBONES[name].title, epoch * of + step + 1, epochs * of, remark)
-
-        model.fit(
-            batches,
+    for epoch in range(recipe.epochs):
+        drawn = rng.choice(len(images), steps * recipe.batch, p=chance)
+        history = head.fit(
+            seen[drawn],
+            is_all[drawn, None].astype(np.float32),
+            batch_size=recipe.batch,
             initial_epoch=epoch,
             epochs=epoch + 1,
-            shuffle=False,  # drawn at random already, and alike whatever ran before
+            shuffle=False,
             verbose=0,
-            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
-        )
-        model.save_weights(checkpoint / f"{epoch + 1}.weights.h5")
-        # The state is written last: a run killed in between goes on from the epoch before.
-        (checkpoint / STATE).write_text(json.dumps({"epochs": epoch + 1}))
-        (checkpoint / f"{epoch}.weights.h5").unlink(missing_ok=True)
+            callbacks=callbacks,
+        ).history
+        remark = f"loss {history['loss'][0]:.3f}, accuracy {history['accuracy'][0]:.3f}"
+        progress(f"{title} learns", epoch + 1, recipe.epochs, remark)
     store.write_tensors(
-        out / f"{name}.safetensors", {key: keras.ops.convert_to_numpy(value) for key, value in tensors(model)}
+        out / f"{name}.safetensors",
+        {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
     )
+    return seen
 
 
 def _has_tensorboard() -> bool:

@@ -1,0 +1,207 @@
+"""A `Cell` and its pooled features come in; why it is unlike the training cells, or "", goes out.
+
+Far from its training data a network is often sure and wrong (Hendrycks & Gimpel 2017, arXiv:1610.02136), so
+its probability cannot tell. Four questions do, in turn: is it on black, is it one cell, does it look like a
+training cell, and do the networks see in it what they saw in those?
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from leukovision import store
+from leukovision.cell import Cell, foreground
+
+LOOKS = (
+    "area", "red", "green", "blue", "red_spread", "green_spread", "blue_spread", "sharpness", "coarseness",
+)  # fmt: skip
+"""Names of the numbers of `looks`, in order."""
+
+TWO = 2 / 3
+"""From this part of the largest disc's radius on, a second disc is a second cell: see `second`."""
+
+FALSE_ALARMS = 0.01
+"""Share of held-out cells that may lie beyond the limit of `Domain.distance`."""
+
+NOT_ON_BLACK = "This is not one cell cut out on black, so it is unlike what the ensemble was trained on."
+
+_SECOND = "There is more than one thing in this picture; the ensemble was trained on single cells."
+_ODD = "{} those the ensemble was trained on, so nothing measured holds for it."
+_FAR = _ODD.format("The networks see in this picture what they saw in none, or hardly any, of")
+
+# For each part of `LOOKS`, what is said of a cell that has too little of it, and too much.
+_SAID = (
+    (slice(0, 1), "This cell is far smaller than", "This cell is far larger than"),
+    (slice(1, 4), *("The colours of this cell are far from those of",) * 2),
+    (slice(4, 7), "This cell has far less contrast than", "This cell has far more contrast than"),
+    (slice(7, 9), "This cell is far less sharp than", "This cell is far more grainy than"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """What the training cells of an ensemble are like, and how unlike them a cell may be.
+
+    Attributes:
+        looks_mean: (L,) float32, mean logarithm of each of `looks`.
+        looks_axes: (L, L) float32, what makes these logarithms independent, each with spread 1.
+        features_mean: (F,) float32, mean square root of each pooled feature.
+        features_axes: (F, K) float32, orthonormal: the directions in which they vary most.
+        features_scales: (K + 1,) float32, for each direction, and last for all others together, how far
+            is far: the mean squared `distance` of training cells is 1.
+        looks_limit: of `oddity`.
+        distance_limit: of `distance`.
+    """
+
+    looks_mean: np.ndarray
+    looks_axes: np.ndarray
+    features_mean: np.ndarray
+    features_axes: np.ndarray
+    features_scales: np.ndarray
+    looks_limit: float
+    distance_limit: float
+
+    def check(self, cell: Cell, features: np.ndarray) -> str:
+        """Why a cell is unlike the training cells, in a sentence; "" if it is not.
+
+        Args:
+            cell: the cell.
+            features: (F,) float32, its features as `Ensemble.features` gives them.
+        """
+        if not cell.on_black:
+            return NOT_ON_BLACK
+        if second(cell) >= TWO:
+            return _SECOND
+        found = looks(cell)
+        if self.oddity(found) > self.looks_limit:
+            return self._why_odd(found)
+        return _FAR if self.distance(features) > self.distance_limit else ""
+
+    def oddity(self, found: np.ndarray) -> float:
+        """Mahalanobis distance of (L,) `looks` to those of training cells, in logarithms."""
+        return float(np.linalg.norm(self._looks_away(found)))
+
+    def distance(self, features: np.ndarray) -> float:
+        """How far (F,) pooled features are from those of training cells, which are at about 1.
+
+        A Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888) with one variance for all directions in
+        which training cells hardly vary (Tipping & Bishop 1999, doi:10.1111/1467-9868.00196). These count
+        as much as all others together: what is no cell shows there. Of square roots, because the spread of
+        a feature grows with its mean.
+        """
+        away = np.sqrt(np.maximum(features, 0)) - self.features_mean
+        along = away @ self.features_axes
+        rest = np.sqrt(max(float(away @ away - along @ along), 0.0))
+        return float(np.linalg.norm(np.append(along, rest) / self.features_scales))
+
+    def _looks_away(self, found: np.ndarray) -> np.ndarray:
+        """(L,) looks -> (L,) float64: along each axis, in spreads of training cells."""
+        return np.asarray((np.log(found) - self.looks_mean) @ self.looks_axes)
+
+    def _why_odd(self, found: np.ndarray) -> str:
+        """The part of the looks without which the cell would be least odd, in a sentence."""
+        precision = self.looks_axes @ self.looks_axes.T
+        away = np.log(found) - self.looks_mean
+        pull = precision @ away
+
+        def gain(said: tuple[slice, str, str]) -> float:
+            part = said[0]
+            return float(pull[part] @ np.linalg.solve(precision[part, part], pull[part]))
+
+        part, little, much = max(_SAID, key=gain)
+        return _ODD.format(much if away[part][0] > 0 else little)
+
+
+def looks(cell: Cell) -> np.ndarray:
+    """What a cell's own pixels look like, in a few numbers.
+
+    Returns:
+        (L,) float64, above 0, by `LOOKS`: area in px; mean and standard deviation of each channel, 0 to
+        255; sharpness, which is detail of 1 to 2 px over detail of 2 to 4 px; coarseness, which is detail
+        of 4 to 8 px over detail of 2 to 4 px. Only the inside of the cell counts for the last two.
+    """
+    box = ndimage.find_objects(cell.outline.astype(np.uint8))[0]
+    outline, pixels = cell.outline[box], cell.pixels[box].astype(np.float32)
+    values = pixels[outline]
+    depth = ndimage.distance_transform_edt(np.pad(outline, 1))[1:-1, 1:-1]
+    inside = depth > min(8, depth.max() / 2)
+    # The black around the cell would be the sharpest thing in the picture.
+    grey = np.where(outline, pixels.mean(axis=-1), values.mean())
+    blurred = [ndimage.gaussian_filter(grey, sigma) for sigma in (1, 2, 4, 8)]
+    details = [(a - b)[inside].std() for a, b in pairwise(blurred)]
+    fine, medium, coarse = np.maximum(details, 0.05)
+    return np.array(
+        [
+            len(values),
+            *np.maximum(values.mean(axis=0), 0.5),
+            *np.maximum(values.std(axis=0), 0.5),
+            fine / medium,
+            coarse / medium,
+        ],
+        dtype=np.float64,
+    )
+
+
+def second(cell: Cell) -> float:
+    """How large a second disc fits into what is not black, beside the largest one in the cell.
+
+    Returns:
+        Its radius as a part of the largest one's: about 0 for one round cell, 1 for two of a size,
+        whether they touch or not.
+    """
+    found = ndimage.binary_fill_holes(foreground(cell.pixels))
+    depth = ndimage.distance_transform_edt(np.pad(found, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(np.where(cell.outline, depth, 0).argmax(), depth.shape)
+    rows, columns = np.ogrid[: depth.shape[0], : depth.shape[1]]
+    beside = np.hypot(rows - row, columns - column) - depth[row, column]
+    return float(np.minimum(depth, beside).max() / depth[row, column])
+
+
+def threshold(distances: np.ndarray) -> float:
+    """The limit of `Domain.distance` that `FALSE_ALARMS` of the cells are beyond.
+
+    Args:
+        distances: (n,) float, of cells of subjects that neither networks nor statistics have seen.
+
+    Raises:
+        ValueError: there is none, or one that is not finite.
+    """
+    if not len(distances) or not np.isfinite(distances).all():
+        raise ValueError("the limit of the domain needs a distance for every held-out cell.")
+    return round(float(np.quantile(distances, 1 - FALSE_ALARMS)), 4)
+
+
+def read(folder: Path, spec: store.DomainSpec, width: int) -> Domain:
+    """Read what `training.reference` wrote.
+
+    Args:
+        folder: the ensemble's.
+        spec: the manifest's `domain`.
+        width: how many features (F) the ensemble has.
+
+    Raises:
+        store.StoreError: the file is not there, was changed, or does not fit the ensemble.
+    """
+    path = folder / spec.file
+    found = store.read_tensors(path, spec.sha256)
+    count, axes = len(LOOKS), found["features_scales"].size - 1 if "features_scales" in found else 0
+    wanted = {
+        "looks_mean": (count,),
+        "looks_axes": (count, count),
+        "features_mean": (width,),
+        "features_axes": (width, axes),
+        "features_scales": (axes + 1,),
+    }
+    shapes = {name: tensor.shape for name, tensor in found.items()}
+    for name in sorted(set(wanted) | set(shapes)):
+        if shapes.get(name) != wanted.get(name):
+            raise store.StoreError(
+                f"{path}: tensor {name!r} has shape {shapes.get(name, 'none')}; the ensemble's domain wants "
+                f"{wanted.get(name, 'no such tensor')}: get the ensemble again, or train it anew."
+            )
+    return Domain(**found, looks_limit=spec.looks, distance_limit=spec.distance)

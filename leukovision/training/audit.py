@@ -1,0 +1,211 @@
+"""A folder in the C-NMC layout comes in; what is wrong with it, before anyone trains on it, goes out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as Picture
+
+from leukovision.cell import CellError, read_cell
+from leukovision.store import sha256_of
+from leukovision.training.dataset import (
+    CLASSES,
+    NAME,
+    Image,
+    chosen,
+    files,
+    labelled,
+    overlap,
+    parts,
+    subject_of,
+    twins,
+)
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """One image under several names.
+
+    Attributes:
+        files: those names.
+        subjects, folds, classes: what they say of it; more than one of a kind is a contradiction.
+    """
+
+    files: list[str]
+    subjects: list[str]
+    folds: list[str]
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a split does with a folder.
+
+    Attributes:
+        sides: cells and subjects of each class by side: the parts, or `training` and `held out`.
+        leak: the sentence that says what leaks, or "".
+        subjects: sides by subject, for those on more than one.
+        twins: byte-identical files on more than one side.
+    """
+
+    sides: dict[str, dict[str, int]]
+    leak: str
+    subjects: dict[str, list[str]]
+    twins: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What there is in a folder and what is wrong with it; files are named from the folder on.
+
+    Attributes:
+        files: how many.
+        unreadable: the reason by file; the rest leaves these out.
+        nameless: files without a subject in their name.
+        contradicting: files whose name ends in another class than their folder's.
+        spellings: ways a subject is written, where there are several.
+        mixed: subjects with cells of both classes.
+        duplicates: byte-identical files.
+        sizes: files by size, "width x height" in px.
+        subjects: cells of each class by subject.
+        split: only if one was asked about; of the files that have a subject.
+    """
+
+    files: int
+    unreadable: dict[str, str]
+    nameless: list[str]
+    contradicting: list[str]
+    spellings: dict[str, list[str]]
+    mixed: list[str]
+    duplicates: list[Duplicate]
+    sizes: dict[str, int]
+    subjects: dict[str, dict[str, int]]
+    split: Split | None
+
+
+def audit(
+    data: Path,
+    by: str | None = None,
+    held_out: str = "",
+    progress: Callable[[int, int], object] = lambda *_: None,
+) -> Audit:
+    """Read every picture in the class folders of `data`.
+
+    Args:
+        data: folder in the C-NMC layout.
+        by: a split to check, as in `dataset.parts`; `folds` if only `held_out` is given.
+        held_out: the sides are these images, as in `dataset.chosen`, and all others; by default each
+            part of the split is a side.
+        progress: called with (done, of).
+
+    Raises:
+        FileNotFoundError: no such folder, or no picture in that layout in it.
+        ValueError: there is no such split or part.
+    """
+    paths = files(data)
+    if by or held_out:
+        # A split or part that is not there is said at once, not after minutes of reading.
+        unread = [labelled(path, _subject(path), digest=str(path)) for path in paths]
+        chosen([image for image in unread if image.subject], held_out, by or "folds")
+    images: list[Image] = []
+    unreadable: dict[str, str] = {}
+    sizes: Counter[str] = Counter()
+    with ThreadPoolExecutor() as pool:
+        for done, (path, read) in enumerate(zip(paths, pool.map(_read, paths), strict=True), start=1):
+            if isinstance(read, str):
+                unreadable[_name(path, data)] = read
+            else:
+                images.append(read[0])
+                sizes[read[1]] += 1
+            progress(done, len(paths))
+    named = [image for image in images if image.subject]
+    subjects = {
+        subject: _classes([image for image in named if image.subject == subject])
+        for subject in sorted({image.subject for image in named})
+    }
+    return Audit(
+        files=len(paths),
+        unreadable=unreadable,
+        nameless=[_name(image.path, data) for image in images if not image.subject],
+        contradicting=[_name(image.path, data) for image in images if _contradicts(image)],
+        spellings=_spellings(named),
+        mixed=[subject for subject, cells in subjects.items() if all(cells.values())],
+        duplicates=[_duplicate(group, data) for group in twins(images)],
+        sizes=dict(sizes.most_common()),
+        subjects=subjects,
+        split=_split(named, by or "folds", held_out, data) if by or held_out else None,
+    )
+
+
+def _read(path: Path) -> tuple[Image, str] | str:
+    """The image, with subject "" if its name has none, and its size; or why it cannot be read."""
+    try:
+        read_cell(path)
+        with Picture.open(path) as picture:
+            size = f"{picture.width} x {picture.height}"
+        return labelled(path, _subject(path), sha256_of(path)), size
+    except CellError as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror})."
+
+
+def _subject(path: Path) -> str:
+    """The subject in a file's name, or "" where there is none."""
+    return subject_of(path) if NAME.match(path.stem) else ""
+
+
+def _name(path: Path, data: Path) -> str:
+    return path.relative_to(data).as_posix()
+
+
+def _class(is_all: int) -> str:
+    return "ALL" if is_all else "healthy"
+
+
+def _classes(images: Sequence[Image]) -> dict[str, int]:
+    return {_class(value): sum(image.is_all == value for image in images) for value in (1, 0)}
+
+
+def _contradicts(image: Image) -> bool:
+    match = NAME.match(image.path.stem)
+    return match is not None and CLASSES[match["kind"].lower()] != image.is_all
+
+
+def _spellings(named: Sequence[Image]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for image in named:
+        if match := NAME.match(image.path.stem):
+            found.setdefault(image.subject, set()).add(match["subject"])
+    return {subject: sorted(ways) for subject, ways in sorted(found.items()) if len(ways) > 1}
+
+
+def _duplicate(group: Sequence[Image], data: Path) -> Duplicate:
+    return Duplicate(
+        [_name(image.path, data) for image in group],
+        sorted({image.subject for image in group if image.subject}),
+        sorted({image.fold for image in group}),
+        sorted({_class(image.is_all) for image in group}),
+    )
+
+
+def _split(named: Sequence[Image], by: str, held_out: str, data: Path) -> Split:
+    sides = parts(named, by)
+    if held_out:
+        sides = ["held out" if held else "training" for held in chosen(named, held_out, by)]
+    counts = {}
+    for side in sorted(set(sides)):
+        there = [image for image, its in zip(named, sides, strict=True) if its == side]
+        people = {(image.subject, image.is_all) for image in there}
+        subjects = {
+            f"{_class(value)} subjects": sum(is_all == value for _, is_all in people) for value in (1, 0)
+        }
+        counts[side] = _classes(there) | subjects
+    found = overlap(named, sides)
+    return Split(
+        counts, found.leak, found.subjects, [[_name(i.path, data) for i in group] for group in found.twins]
+    )

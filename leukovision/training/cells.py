@@ -1,0 +1,111 @@
+"""The table that `evaluate` writes comes in; its columns as arrays go out, for figures and calibration."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LOGIT = "logit_"
+"""Before a member's name: the column of its raw logit, before any calibration."""
+
+_FIXED = ("file", "subject", "class", "part", "views", "decision", "p_all", "in_domain", "distance")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """What networks said of cells of subjects they were not trained on.
+
+    Attributes:
+        is_all: (n,) int, 1 for ALL.
+        subjects: (n,) str.
+        parts: (n,) str: which ensemble scored the cell; subjects of one part were held out together.
+        logits: (n,) float64 by member: raw, not calibrated.
+        p_all: (n,) float64: the ensemble's, calibrated or not as it then was.
+        in_domain: (n,) bool.
+        distances: (n,) float64: from what the ensemble was trained on; nan where it cannot tell.
+        looks: (n,) float64 by name: area, colour, sharpness of the cell.
+        views: how many ways each cell was turned.
+    """
+
+    is_all: np.ndarray
+    subjects: np.ndarray
+    parts: np.ndarray
+    logits: dict[str, np.ndarray]
+    p_all: np.ndarray
+    in_domain: np.ndarray
+    distances: np.ndarray
+    looks: dict[str, np.ndarray] = field(default_factory=dict)
+    views: int = 1
+
+    def take(self, chosen: np.ndarray) -> Cells:
+        """Only the cells of an (n,) bool mask."""
+        return Cells(
+            self.is_all[chosen],
+            self.subjects[chosen],
+            self.parts[chosen],
+            {name: values[chosen] for name, values in self.logits.items()},
+            self.p_all[chosen],
+            self.in_domain[chosen],
+            self.distances[chosen],
+            {name: values[chosen] for name, values in self.looks.items()},
+            self.views,
+        )
+
+
+def read(path: Path) -> Cells:
+    """Read `cells.csv`.
+
+    Raises:
+        ValueError: a column is missing, a value is not a number, the cells are of one class, or a
+            subject is of two classes or in two parts.
+        FileNotFoundError: there is no such file.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns, rows = list(reader.fieldnames or ()), list(reader)
+    members = [column for column in columns if column.startswith(LOGIT)]
+    if not members or (missing := [column for column in _FIXED if column not in columns]):
+        lacking = "a column logit_<member>" if not members else ", ".join(missing)
+        raise ValueError(f"{path}: {lacking} missing; wanted is the cells.csv that `evaluate` writes.")
+
+    def numbers(column: str) -> np.ndarray:
+        try:
+            return np.array([float(row[column]) for row in rows])
+        except (TypeError, ValueError):
+            raise ValueError(f"{path}: column {column} holds something that is not a number.") from None
+
+    if len({row["class"] for row in rows}) < 2:
+        raise ValueError(f"{path}: the cells are all of one class; choose some of both to evaluate on.")
+    kinds: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        kind = row["class"], row["part"]
+        if kinds.setdefault(row["subject"], kind) != kind:
+            raise ValueError(
+                f"{path}: subject {row['subject']} has two classes or is in two parts; no part may be "
+                "judged by what was set on its own subjects."
+            )
+    return Cells(
+        np.array([int(row["class"] == "ALL") for row in rows]),
+        np.array([row["subject"] for row in rows]),
+        np.array([row["part"] for row in rows]),
+        {column.removeprefix(LOGIT): numbers(column) for column in members},
+        numbers("p_all"),
+        np.array([row["in_domain"] == "True" for row in rows]),
+        numbers("distance"),
+        {column: numbers(column) for column in columns if column not in (*_FIXED, *members)},
+        int(numbers("views")[0]),
+    )
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table with the columns of its first row, the folder made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,106 @@
+"""Training cells and what the backbones see of them come in; what tells other pictures apart goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from leukovision import domain, store
+from leukovision.cell import read_cell
+from leukovision.training.dataset import Image, chances
+
+FILE = "domain.safetensors"
+
+CELLS = 2000
+"""Most cells that the statistics are taken from."""
+
+AXES = 64
+"""Directions of the features with a variance of their own; never more than a quarter of the cells."""
+
+MARGIN = 1.1
+"""How far beyond the training cells the limits lie: they fit these better than a new subject's."""
+
+_QUANTILE = 0.997
+_FEWEST = 40
+
+
+def describe(
+    folder: Path,
+    images: Sequence[Image],
+    features: np.ndarray,
+    seed: int = 1,
+    progress: Callable[[int, int], object] = lambda *_: None,
+) -> store.DomainSpec | None:
+    """Write `domain.safetensors` into an ensemble's folder.
+
+    Args:
+        folder: the ensemble's.
+        images: what it was trained on; at most `CELLS` of them are drawn, with both classes alike and
+            subjects by the square root of their cells.
+        features: (n, F) float32, what its members see of them, as `Ensemble.features` gives it.
+        seed: of what is drawn.
+        progress: called with (done, of).
+
+    Returns:
+        What the manifest says of it; None if the images are too few to say what cells are like. The limit
+        of the looks is final; that of the feature distance is provisional until `calibrate` sets it on
+        held-out cells, which networks and statistics have not seen.
+    """
+    if len(images) < _FEWEST:
+        return None
+    drawn = _draw(images, seed)
+    features = features[drawn]
+    with ThreadPoolExecutor() as pool:
+        found = []
+        for one in pool.map(lambda place: domain.looks(read_cell(images[place].path)), drawn):
+            found.append(one)
+            progress(len(found), len(drawn))
+    path = folder / FILE
+    store.write_tensors(path, statistics(np.array(found), features))
+    spec = store.DomainSpec(file=FILE, sha256=store.sha256_of(path), looks=1, distance=1)
+    # Read again, so that the limits are of what float16 left of the statistics.
+    written = domain.read(folder, spec, features.shape[1])
+    limits = {
+        name: round(MARGIN * float(np.quantile([measure(one) for one in values], quantile)), 4)
+        for name, measure, values, quantile in (
+            ("looks", written.oddity, found, _QUANTILE),
+            ("distance", written.distance, features, 1 - domain.FALSE_ALARMS),
+        )
+    }
+    return spec.model_copy(update=limits)
+
+
+def statistics(found: np.ndarray, features: np.ndarray) -> dict[str, np.ndarray]:
+    """The tensors of `domain.Domain`.
+
+    Args:
+        found: (n, L) float64, `domain.looks` of training cells.
+        features: (n, F) float32, pooled features of the same cells.
+    """
+    logs, roots = np.log(found), np.sqrt(np.maximum(features, 0)).astype(np.float64)
+    variances, directions = np.linalg.eigh(np.cov(logs.T))
+    away = roots - roots.mean(axis=0)
+    count = min(AXES, len(features) // 4)
+    _, scales, axes = np.linalg.svd(away, full_matrices=False)
+    rest = np.square(scales[count:]).sum() / len(away)
+    along = np.square(scales[:count]) / len(away) * count
+    return {
+        "looks_mean": logs.mean(axis=0),
+        "looks_axes": directions / np.sqrt(variances),
+        "features_mean": roots.mean(axis=0),
+        "features_axes": axes[:count].T,
+        # The directions together and the rest make up a half each of a mean squared distance of 1.
+        "features_scales": np.sqrt(2 * np.append(along, rest)),
+    }
+
+
+def _draw(images: Sequence[Image], seed: int) -> np.ndarray:
+    """Places of at most `CELLS` of the images, in their order."""
+    if len(images) <= CELLS:
+        return np.arange(len(images))
+    weights = chances(np.array([i.is_all for i in images]), [i.subject for i in images])
+    drawn = np.random.default_rng(seed).choice(len(images), CELLS, replace=False, p=weights)
+    return np.sort(drawn)
