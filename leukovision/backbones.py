@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,10 @@ WEIGHED = "weighed"
 """Name of the layer whose output is the last feature map: what the head pools, and the map comes from."""
 
 CONTEXT = 128
-"""Units of the layer through which the whole cell sets how much each channel counts."""
+"""Units of the layer through which the whole cell sets how much each channel counts, in one trained head."""
+
+HEADS = 5
+"""Heads that are trained apart and joined: their mean is steadier than any of them."""
 
 _HEAD_LAYERS = ("standard", "context", "gate", HEAD)
 
@@ -55,7 +58,7 @@ BACKBONES = {
         "Xception",
         "Xception",
         full="block14_sepconv2_act",
-        compact="block6_sepconv1_act",
+        compact="block5_sepconv1_act",
         start="xception",
     ),
     "inception_resnet_v2": Backbone(
@@ -111,7 +114,7 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
         # Set from the training cells, never trained: see `set_standard`.
         "standard": layers.BatchNormalization(epsilon=0.0, trainable=False, name="standard"),
         "pooled": layers.GlobalAveragePooling2D(keepdims=True, name="pooled"),
-        "context": layers.Dense(CONTEXT, activation="relu", name="context"),
+        "context": layers.Dense(HEADS * CONTEXT, activation="relu", name="context"),
         # At the start every channel counts alike, whatever the cell.
         "gate": layers.Dense(
             cut_layer.output.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
@@ -120,7 +123,10 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
         "mean": layers.GlobalAveragePooling2D(name="mean"),
         HEAD: layers.Dense(1, name=HEAD),
     }
-    return keras.Model(backbone.input, _decide(cut_layer.output, head.__getitem__), name=name)
+    standard = head["standard"](cut_layer.output)
+    gate = head["gate"](head["context"](head["pooled"](standard)))
+    weighed = head[WEIGHED]([standard, gate])
+    return keras.Model(backbone.input, head[HEAD](head["mean"](weighed)), name=name)
 
 
 def trunk_of(network: keras.Model) -> keras.Model:
@@ -131,33 +137,58 @@ def trunk_of(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, seen, name=f"{network.name}_trunk")
 
 
-def head_of(network: keras.Model) -> keras.Model:
-    """The head of a network of `build`, with the same weights: (b, C), as `trunk_of` gives it -> (b, 1).
+def small_head(channels: int) -> keras.Model:
+    """A head to train: (b, C), what the backbone sees, standardised and pooled -> (b, 1) float32, logits.
 
-    The head is linear in the places of the feature map once it has pooled them, so that the mean of a map
-    is to it as good as the map.
+    The head of a network is linear in the places of the feature map once it has pooled them, so the mean
+    of a map is to it as good as the map.
     """
     import keras
 
-    seen = keras.Input((network.get_layer("standard").input.shape[-1],), name="seen")
-    place = keras.layers.Reshape((1, 1, seen.shape[-1]))(seen)
-    return keras.Model(seen, _decide(place, network.get_layer), name=f"{network.name}_head")
+    layers, seen = keras.layers, keras.Input((channels,), name="seen")
+    context = layers.Dense(CONTEXT, activation="relu", name="context")(seen)
+    # At the start every channel counts alike, whatever the cell.
+    gate = layers.Dense(channels, kernel_initializer="zeros", bias_initializer="ones", name="gate")(context)
+    return keras.Model(seen, layers.Dense(1, name=HEAD)(layers.Multiply()([seen, gate])))
 
 
-def set_standard(network: keras.Model, seen: np.ndarray) -> None:
-    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1."""
+def join(network: keras.Model, heads: Sequence[keras.Model]) -> None:
+    """Give a network of `build` the mean of `HEADS` heads of `small_head`: its logit is the mean of theirs.
+
+    Each logit is a sum over channels of gate x weight x channel; so the mean of several is one such sum,
+    with their contexts side by side and the weights taken into the gate.
+    """
+    context, gate, unit = (
+        [head.get_layer(name).get_weights() for head in heads] for name in ("context", "gate", HEAD)
+    )
+    # One size for all weights: then the gate's numbers are near 1, and float16 holds them well.
+    size = float(np.mean([np.abs(kernel).mean() for kernel, _ in unit])) / len(heads)
+    parts = [kernel[:, 0] / (size * len(heads)) for kernel, _ in unit]
+    network.get_layer("context").set_weights(
+        [
+            np.concatenate([kernel for kernel, _ in context], axis=1),
+            np.concatenate([bias for _, bias in context]),
+        ]
+    )
+    network.get_layer("gate").set_weights(
+        [
+            np.concatenate([kernel * part for (kernel, _), part in zip(gate, parts, strict=True)]),
+            np.sum([bias * part for (_, bias), part in zip(gate, parts, strict=True)], axis=0),
+        ]
+    )
+    kernel = np.full_like(unit[0][0], size)
+    network.get_layer(HEAD).set_weights([kernel, np.mean([bias for _, bias in unit], axis=0)])
+
+
+def set_standard(network: keras.Model, seen: np.ndarray) -> np.ndarray:
+    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1; so they are
+    returned."""
     mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
     # A channel that is all but always off stays off; the factor has to fit into float16, and so a small
     # variance would not.
     factor = 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4))
     network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
-
-
-def _decide(features: Any, layer: Callable[[str], Any]) -> Any:
-    """The head's layers, by name, on (b, h, w, C) features -> (b, 1) logits."""
-    standard = layer("standard")(features)
-    gate = layer("gate")(layer("context")(layer("pooled")(standard)))
-    return layer(HEAD)(layer("mean")(layer(WEIGHED)([standard, gate])))
+    return np.asarray((seen - mean) * factor, dtype=np.float32)
 
 
 def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:

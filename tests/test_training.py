@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from leukovision import load_ensemble, painter, read_cell, store
+from leukovision.backbones import HEAD, HEADS, build, join, set_standard, small_head
 from leukovision.pixels import Input
 
 INPUT = Input()
@@ -78,6 +79,20 @@ def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Pat
     how = [part if part != "none" else str(tmp_path) for part in command(data, tmp_path / "out")]
     run = subprocess.run(how, capture_output=True, text=True)
     assert run.returncode == 2 and "inception_v3*.weights.h5" in run.stderr
+
+
+def test_the_mean_of_heads_is_one_head() -> None:
+    network, rng = build("inception_v3", "mixed0", 96), np.random.default_rng(0)
+    seen = rng.gamma(1.0, 0.3, (50, 256)).astype(np.float32)
+    standard = set_standard(network, seen)
+    heads = [small_head(256) for _ in range(HEADS)]
+    for head in heads:
+        head.set_weights([rng.normal(0, 0.1, weight.shape) for weight in head.get_weights()])
+    join(network, heads)
+    context, gate, unit = (network.get_layer(name).get_weights() for name in ("context", "gate", HEAD))
+    gates = np.maximum(standard @ context[0] + context[1], 0) @ gate[0] + gate[1]
+    joined = (standard * gates) @ unit[0] + unit[1]
+    assert np.abs(joined - np.mean([np.asarray(head(standard)) for head in heads], axis=0)).max() < 1e-4
 
 
 def test_numbers_do_not_change_with_brightness_tint_or_size() -> None:

@@ -14,8 +14,10 @@ from leukovision.training.cells import Cells
 ACCURACY = 0.95
 """What decided cells shall reach."""
 
-PULL = 0.1
-"""How strongly the members' weights are drawn to each other, so that a few donors cannot move them far."""
+PULL = 1.0
+"""How strongly the members' weights are drawn to each other, slopes to 1, and an offset to what it would be
+without any donor. All cells of a slide move together, so a few tens of donors say little of these numbers,
+and one with odd slides says much that holds for nobody else."""
 
 _LEAST = 1e-3
 """Of a slope: a temperature is positive, and no more than a thousand."""
@@ -116,12 +118,16 @@ def fit(
     if len(set(cells.is_all)) < 2:
         raise ValueError("calibration needs cells of both classes; hold out subjects of both.")
     weights = weigh(cells.is_all, cells.subjects, power, even)
+    # Training draws the classes evenly, so the logits are for as many ALL as healthy cells. The offset that
+    # would turn them to the shares that there are also counts on slides of a new kind: half of it is held to.
+    share = weights[cells.is_all == 1].sum()
+    held = 0.5 * float(special.logit(share))
     alone = {}
     for name, logits in cells.logits.items():
-        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, 0)
+        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, pull, held)
         alone[name] = float(slope), float(offset)
     calibrated = np.stack([slope * cells.logits[name] + offset for name, (slope, offset) in alone.items()], 1)
-    shares, bias = _logistic(calibrated, cells.is_all, weights, pull)
+    shares, bias = _logistic(calibrated, cells.is_all, weights, pull, 0.0)
     bias += float(sum(share * offset for share, (_, offset) in zip(shares, alone.values(), strict=True)))
     # Shares that do not sum to 1 scale all temperatures alike: the ensemble is the same, to the last digit.
     parameters = Parameters(
@@ -142,17 +148,19 @@ def fit(
 
 
 def _logistic(
-    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, pull: float
+    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, pull: float, held: float
 ) -> tuple[np.ndarray, float]:
-    """Positive slopes of (n, k) values and an offset that minimise the log loss, slopes drawn together."""
+    """Positive slopes of (n, k) values and an offset that minimise the log loss, with slopes drawn together
+    and their sum to 1, the offset to `held`."""
     sign = np.where(is_all, 1.0, -1.0)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         margin = sign * (values @ x[:-1] + x[-1])
-        apart = x[:-1] - x[:-1].mean()
+        apart, more, away = x[:-1] - x[:-1].mean(), x[:-1].sum() - 1, x[-1] - held
         slope = -weights * sign * special.expit(-margin)
-        gradient = np.append(values.T @ slope + 2 * pull * apart, slope.sum())
-        return float(weights @ np.logaddexp(0, -margin) + pull * apart @ apart), gradient
+        gradient = np.append(values.T @ slope + 2 * pull * (apart + more), slope.sum() + 2 * pull * away)
+        penalty = pull * (apart @ apart + more**2 + away**2)
+        return float(weights @ np.logaddexp(0, -margin) + penalty), gradient
 
     count = values.shape[1]
     start = np.append(np.full(count, 1 / count), 0.0)

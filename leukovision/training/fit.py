@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from leukovision import store
-from leukovision.backbones import BACKBONES, build, head_of, set_standard, tensors
+from leukovision.backbones import BACKBONES, HEADS, build, join, set_standard, small_head, tensors
 from leukovision.pixels import Input
 from leukovision.training.dataset import Image, chances
 from leukovision.training.features import pooled
@@ -34,7 +34,7 @@ class Recipe:
         rate: of learning, at the start; it falls to 0 along a cosine.
         decay: AdamW's weight decay.
         smoothing: of the labels, so that no logit has to grow without end.
-        seed: of all randomness.
+        seed: of all randomness; of the heads that are joined, each has the next.
     """
 
     preset: str = "compact"
@@ -160,7 +160,7 @@ def _fit_member(
     kept: Path,
     progress: Callable[[str, int, int, str], object],
 ) -> np.ndarray:
-    """Train the head of one backbone, write the member's tensors; (n, C), what the backbone sees."""
+    """Train the heads of one backbone, write the member's tensors; (n, C), what the backbone sees."""
     import keras
 
     title = BACKBONES[name].title
@@ -169,36 +169,46 @@ def _fit_member(
     seen = pooled(
         network, images, recipe.input, kept, lambda done: progress(f"{title} sees", done, len(images), "")
     )
-    set_standard(network, seen)
-    head = head_of(network)
+    standard = set_standard(network, seen)
     is_all = np.array([image.is_all for image in images])
-    steps = max(1, len(images) // recipe.batch)
-    head.compile(
-        optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(recipe.rate, recipe.epochs * steps),
-            weight_decay=recipe.decay,
-        ),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-    )
     # Classes and subjects are drawn evenly, so that a donor with 400 cells does not stand for all donors.
-    rng = np.random.default_rng(recipe.seed)
     chance = chances(is_all, [image.subject for image in images])
-    callbacks = [keras.callbacks.TensorBoard(out / "logs" / name)] if _has_tensorboard() else []
-    for epoch in range(recipe.epochs):
-        drawn = rng.choice(len(images), steps * recipe.batch, p=chance)
-        history = head.fit(
-            seen[drawn],
-            is_all[drawn, None].astype(np.float32),
-            batch_size=recipe.batch,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,
-            verbose=0,
-            callbacks=callbacks,
-        ).history
-        remark = f"loss {history['loss'][0]:.3f}, accuracy {history['accuracy'][0]:.3f}"
-        progress(f"{title} learns", epoch + 1, recipe.epochs, remark)
+    heads = []
+    for place in range(HEADS):
+        seed = recipe.seed + place
+        keras.utils.set_random_seed(seed)
+        head, rng = small_head(standard.shape[1]), np.random.default_rng(seed)
+        steps = max(1, len(images) // recipe.batch)
+        head.compile(
+            optimizer=keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(recipe.rate, recipe.epochs * steps),
+                weight_decay=recipe.decay,
+            ),
+            loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
+            metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+        )
+        logs = out / "logs" / f"{name}_{place}"
+        callbacks = [keras.callbacks.TensorBoard(logs)] if _has_tensorboard() else []
+        for epoch in range(recipe.epochs):
+            drawn = rng.choice(len(images), steps * recipe.batch, p=chance)
+            history = head.fit(
+                standard[drawn],
+                is_all[drawn, None].astype(np.float32),
+                batch_size=recipe.batch,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
+            ).history
+            progress(
+                f"{title} learns",
+                place * recipe.epochs + epoch + 1,
+                HEADS * recipe.epochs,
+                f"loss {history['loss'][0]:.3f}, accuracy {history['accuracy'][0]:.3f}",
+            )
+        heads.append(head)
+    join(network, heads)
     store.write_tensors(
         out / f"{name}.safetensors",
         {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
