@@ -1,4 +1,5 @@
-"""The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | card`.
+"""The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | trust |
+card`.
 
 Exit status: 0 done; 1 done, but some file could not be read, or a split leaks; 2 nothing done, and a
 sentence why.
@@ -272,6 +273,45 @@ def calibrate(
             + (f", {right:.1%} of them right" if right is not None else ""),
             highlight=False,
         )
+
+
+@app.command()
+def trust(
+    ensembles: Annotated[
+        list[Path],
+        typer.Argument(help="An ensemble's folder; of several, each is tested on what it held out."),
+    ],
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout.")],
+    out: Annotated[Path, typer.Option(help="Folder for trust.csv, .json, .md and .png.")],
+    methods: Annotated[str, typer.Option(help="Keys of methods, with commas; all by default.")] = "",
+    cells: Annotated[int, typer.Option(min=1, help="So many cells, evenly by subject.")] = 200,
+    thorough: Annotated[
+        int, typer.Option(min=0, help="On so many of them, of each ensemble, stability and twins too.")
+    ] = 5,
+    only: Annotated[str, typer.Option(help=PARTS)] = "",
+    split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
+) -> None:
+    """Measure how far each method's maps can be trusted, on cells that the networks had not seen."""
+    from leukovision.saliency import METHODS
+    from leukovision.training import dataset, score, trust
+
+    rows: list[dict[str, Any]] = []
+    with _said():
+        chosen = methods.split(",") if methods else list(METHODS)
+        if odd := [name for name in chosen if name not in METHODS]:
+            raise ValueError(f"no method is called {odd[0]!r}; there are {', '.join(METHODS)}.")
+        images = dataset.read_images(data)
+        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
+        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        tests = score.held_out(ensembles, images, everything=bool(only))
+        kept = set(score.sample([image for _, test in tests for image in test], cells))
+        for folder, test in tests:
+            own, loaded = [image for image in test if image in kept], _load(folder)
+            with _progress("cells") as advance:
+                show = partial(advance, of=len(own), remark=score.name_of(folder))
+                rows += trust.measure(loaded, own, chosen, thorough, show)
+            content = trust.write(rows, out)
+    Console().print(trust.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from PIL import Image
 from leukovision import domain, store
 from leukovision.backbones import HEAD, WEIGHED, build, tensors
 from leukovision.cell import Cell
-from leukovision.pixels import Input
+from leukovision.pixels import Input, inside
 
 if TYPE_CHECKING:
     import keras
@@ -160,10 +160,45 @@ class Ensemble:
         for start in range(0, len(cells), BATCH):
             batch = cells[start : start + BATCH]
             pictures = [self.input.picture(cell) for cell in batch]
-            maps, pooled = self._viewed(np.stack([self.input.numbers(p) for p in pictures]), views)
+            numbers = np.stack([self.input.numbers(picture) for picture in pictures])
+            maps, pooled = self._viewed(numbers, views)
             for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
-                result.append(self._conclude(cell, picture, [m[place] for m in maps], pooled[place]))
+                own = [on_cell(m[place], inside(numbers[place])) for m in maps]
+                result.append(self._conclude(cell, picture, own, pooled[place]))
         return result
+
+    def maps(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """The maps that add up, of one picture as its backbones read it, changed in any way.
+
+        Args:
+            numbers: (size, size, 3) float32, as `Input.numbers` gives them.
+
+        Returns:
+            For each member (h, w) float32, in its calibrated logits, in one view.
+        """
+        maps, _ = self._forward(numbers[None])
+        specs = self.manifest.members
+        return [
+            on_cell(m[0], inside(numbers)) / np.float32(spec.temperature)
+            for spec, m in zip(specs, maps, strict=True)
+        ]
+
+    def logits(self, numbers: np.ndarray) -> np.ndarray:
+        """What the ensemble says of pictures as its backbones read them, changed in any way.
+
+        Args:
+            numbers: (n, size, size, 3) float32, as `Input.numbers` gives them.
+
+        Returns:
+            (n,) float64: the ensemble's logits, in one view.
+        """
+        found = np.full(len(numbers), self.manifest.bias, dtype=np.float64)
+        for start in range(0, len(numbers), BATCH):
+            maps, _ = self._forward(numbers[start : start + BATCH])
+            for spec, bias, m in zip(self.manifest.members, self._biases, maps, strict=True):
+                logits = bias + m.mean((1, 2), dtype=np.float64)
+                found[start : start + BATCH] += spec.weight / spec.temperature * logits
+        return found
 
     def features(self, cells: Sequence[Cell]) -> np.ndarray:
         """(n, F) float32: the mean over the last feature map of each member, side by side, of each cell.
@@ -255,6 +290,24 @@ def enlarge(coarse: np.ndarray, side: int) -> np.ndarray:
     """(h, w) float32 -> (side, side) float32: smooth, with exactly the same mean."""
     smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
     return smooth + np.float32(coarse.mean(dtype=np.float64) - smooth.mean(dtype=np.float64))
+
+
+def on_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """What a map holds on the black around a cell is spread evenly over the cell, with the same mean.
+
+    There is nothing to see on black, and yet the networks have a level there, and see the cell's rim from
+    a little outside. Left where it is, this would draw half of the evidence beside the cell.
+
+    Args:
+        coarse: (h, w) float32, a member's map.
+        found: (size, size) bool, what is not black.
+    """
+    share = Image.fromarray(found.astype(np.float32)).resize(coarse.shape[::-1], Image.Resampling.BOX)
+    cover = np.asarray(share)
+    if not cover.any():
+        return coarse
+    beside = ((1 - cover) * coarse).mean(dtype=np.float64)
+    return np.asarray(cover * (coarse + beside / cover.mean(dtype=np.float64)), dtype=np.float32)
 
 
 def _turned(batch: np.ndarray, quarter: int, mirrored: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from leukovision.cell import FRAME, Cell, foreground
+from leukovision.cell import BLACK, FRAME, Cell, foreground
 
 CROP = 300
 """Side of the centre crop of the frame, px: as the first C-NMC papers cut it."""
@@ -61,6 +61,11 @@ class Input:
         if self.colour == "plain":
             return picture.astype(np.float32) / 127.5 - 1
         return standardise(picture)
+
+
+def inside(numbers: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 of `Input.numbers` -> (...) bool: what is not black."""
+    return np.asarray(numbers.max(axis=-1) > 2 * BLACK / 255 - 1)
 
 
 def standardise(picture: np.ndarray) -> np.ndarray:

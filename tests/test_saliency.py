@@ -1,0 +1,115 @@
+"""A picture -> maps by every method: class-sensitive, repeatable, and the networks stay as they are."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tf_keras_vis.gradcam import Gradcam
+from tf_keras_vis.saliency import Saliency
+from tf_keras_vis.utils import find_layer
+from tf_keras_vis.utils.model_modifiers import Conv
+
+from leukovision import Ensemble, read_cell
+from leukovision.backbones import BACKBONES
+from leukovision.saliency import DEFAULT, METHODS, Maps, _two_outputs, explain
+
+
+@pytest.fixture(scope="module")
+def numbers(ensemble: Ensemble, real_cells: list[Path]) -> np.ndarray:
+    return ensemble.input.numbers(ensemble.input.picture(read_cell(real_cells[0])))
+
+
+@pytest.fixture(scope="module")
+def drawn(ensemble: Ensemble, numbers: np.ndarray) -> dict[tuple[str, str], Maps]:
+    """Every method for both classes, and a check that no weight has changed meanwhile."""
+    before = {name: network.get_weights() for name, network in ensemble.networks.items()}
+    logit = ensemble.logits(numbers[None])[0]
+    maps = {
+        (method, target): explain(ensemble, numbers, method, target, seed=3)
+        for method in METHODS
+        for target in ("ALL", "healthy")
+    }
+    for name, network in ensemble.networks.items():
+        for old, new in zip(before[name], network.get_weights(), strict=True):
+            assert np.array_equal(old, new), f"{name} was changed"
+    assert ensemble.logits(numbers[None])[0] == logit
+    return maps
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_tells_the_classes_apart_in_every_backbone(drawn, method: str) -> None:
+    for name in BACKBONES:
+        one, other = (drawn[method, target].members[name] for target in ("ALL", "healthy"))
+        assert one.dtype == np.float32 and one.ndim == 2
+        assert one.any() or other.any()
+        scale = max(np.abs(one).max(), np.abs(other).max())
+        assert np.abs(one - other).max() > 0.1 * scale
+        if METHODS[method].signed:
+            assert np.abs(one + other).max() < 1e-3 * scale
+        else:
+            assert one.min() >= 0 and other.min() >= 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_map(
+    ensemble: Ensemble, numbers: np.ndarray, drawn, method: str
+) -> None:
+    np.random.random(5)
+    again = explain(ensemble, numbers, method, "ALL", seed=3)
+    assert np.array_equal(again.combined, drawn[method, "ALL"].combined)
+    for name, map_ in again.members.items():
+        assert np.array_equal(map_, drawn[method, "ALL"].members[name])
+
+
+def test_another_seed_gives_other_noise(ensemble: Ensemble, numbers: np.ndarray, drawn) -> None:
+    state = np.random.get_state()[1].copy()
+    other = explain(ensemble, numbers, "smoothgrad", "ALL", seed=4)
+    assert not np.array_equal(other.combined, drawn["smoothgrad", "ALL"].combined)
+    assert np.array_equal(state, np.random.get_state()[1])
+
+
+def test_the_default_is_the_map_of_the_analysis(ensemble: Ensemble, real_cells: list[Path], drawn) -> None:
+    (analysis,) = ensemble.analyse([read_cell(real_cells[0])])
+    assert np.abs(drawn[DEFAULT, "ALL"].combined - analysis.cam).max() < 1e-4
+
+
+# What tf-keras-vis does if it is not told otherwise: should one of these fail, a line of ours can go.
+
+
+@pytest.mark.parametrize("name", ["xception", "inception_v3"])
+def test_trap_its_search_for_a_layer_ends_elsewhere(ensemble: Ensemble, name: str) -> None:
+    network = ensemble.networks[name]
+    found = find_layer(network, lambda layer: isinstance(layer, Conv))
+    assert found.name != BACKBONES[name].compact
+
+
+def test_trap_score_cam_needs_two_outputs(ensemble: Ensemble, numbers: np.ndarray) -> None:
+    assert keras.ops.softmax(np.array([[5.0]])).numpy() == keras.ops.softmax(np.array([[-5.0]])).numpy() == 1
+    network = ensemble.networks["inception_v3"]
+    both = np.asarray(_two_outputs(network)(numbers[None] + 1))[0]
+    logit = float(network.predict_on_batch(numbers[None])[0, 0])
+    assert both == pytest.approx([-logit / 2, logit / 2], abs=1e-2)
+
+
+def test_trap_a_saturated_sigmoid_has_no_map(ensemble: Ensemble, numbers: np.ndarray) -> None:
+    network = ensemble.networks["inception_v3"]
+    sure = keras.Model(network.input, keras.ops.sigmoid(100 + 0 * network.output + network.output))
+    found = Gradcam(sure)(
+        lambda p: p[:, 0], numbers[None], penultimate_layer=BACKBONES["inception_v3"].compact,
+        seek_penultimate_conv_layer=False, normalize_cam=False, expand_cam=False,
+    )  # fmt: skip
+    assert not np.asarray(found).any()
+
+
+def test_trap_absolute_values_make_the_classes_look_alike(ensemble: Ensemble, numbers: np.ndarray) -> None:
+    network = ensemble.networks["inception_v3"]
+    one, other = (Saliency(network)(lambda z, s=s: s * z[:, 0], numbers[None]) for s in (1, -1))
+    assert np.allclose(one, other, atol=1e-4)
+
+
+def test_unknown_methods_and_classes_are_refused(ensemble: Ensemble, numbers: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="adds_up, gradcam"):
+        explain(ensemble, numbers, "guess")
+    with pytest.raises(ValueError, match="ALL or healthy"):
+        explain(ensemble, numbers, target="sick")
