@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint figures
+.PHONY: demo test lint figures trust
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -27,6 +27,11 @@ figures: $(WITHOUT) runs/compact runs/leaking
 	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv
 	$(BIN)/leukovision card runs/compact runs/figures/figures.json
 	$(BIN)/leukovision evaluate runs/leaking $(CNMC)/training_data --split image --only test --out runs/figures-leaking
+
+# How far the maps can be trusted, on cells that the networks had not seen.
+trust: $(WITHOUT)
+	$(BIN)/leukovision trust $(WITHOUT) $(CNMC)/training_data --methods adds_up --cells 200 --thorough 0 --out runs/trust-200
+	$(BIN)/leukovision trust $(WITHOUT) $(CNMC)/training_data --cells 24 --thorough 2 --out runs/trust-all
 
 runs/start: .venv/installed
 	$(BIN)/leukovision distil $(CNMC)/training_data --backbone-weights $(START) --out $@

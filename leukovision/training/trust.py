@@ -21,7 +21,7 @@ from leukovision.training.dataset import Image
 from leukovision.training.figures import DRAWS, Interval, interval
 from leukovision.twin import DEPTHS, twin
 
-FLOORS = {"random": "Random", "blob": "Centred blob"}
+FLOORS = {"random": "Random", "blob": "Centred blob", "turned": "The first, half a turn"}
 """Maps that know nothing of the network; a method has to beat them."""
 
 CURVES = tuple(f"{kind}_{base}" for kind in ("deletion", "insertion") for base in faithfulness.BASELINES)
@@ -71,7 +71,12 @@ def measure(
         target = "ALL" if ensemble.logits(numbers[None])[0] >= 0 else "healthy"
         drawn = {name: explain(ensemble, numbers, name, target, seed=place) for name in methods}
         maps = {name: found.combined for name, found in drawn.items()}
-        maps |= {"random": faithfulness.random_map(len(cell), place), "blob": faithfulness.blob(cell)}
+        # The third is as coarse and as connected as a real map, and wrong only in where it points.
+        maps |= {
+            "random": faithfulness.random_map(len(cell), place),
+            "blob": faithfulness.blob(cell),
+            "turned": np.rot90(maps[methods[0]], 2),
+        }
         rows: dict[str, dict[str, Any]] = {
             name: {"file": image.path.name, "subject": image.subject, "target": target, "method": name}
             for name in maps
