@@ -252,14 +252,16 @@ def calibrate(
         float, typer.Option(min=0.5, max=1, help="What decided cells shall reach; the others are unsure.")
     ] = 0.95,
 ) -> None:
-    """Set temperatures, weights, bias and the band of "unsure" from held-out subjects."""
+    """Set temperatures, weights, bias and the band of "unsure" from held-out subjects; keep their scores."""
     from leukovision import store
     from leukovision.training import cells
-    from leukovision.training.calibrate import calibrate
+    from leukovision.training.calibrate import calibrate, scores
 
     with _said():
-        manifest = calibrate(store.read_manifest(ensemble), cells.read(table), accuracy)
+        held_out = cells.read(table)
+        manifest = calibrate(store.read_manifest(ensemble), held_out, accuracy)
         store.write_manifest(ensemble, manifest)
+        cells.write(ensemble / store.SCORES, scores(held_out, accuracy))
     low, high = manifest.thresholds.abstain
     reached = manifest.figures["calibration"]
     console.print(f"unsure between {low} and {high}", highlight=False)

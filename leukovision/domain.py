@@ -31,13 +31,13 @@ FALSE_ALARMS = 0.01
 NOT_ON_BLACK = "This is not one cell cut out on black, so it is unlike what the ensemble was trained on."
 
 _SECOND = "There is more than one thing in this picture; the ensemble was trained on single cells."
-_ODD = "{} those the ensemble was trained on, so nothing measured holds for it."
-_FAR = _ODD.format("The networks see in this picture what they saw in none, or hardly any, of")
+_ODD = "{} what the ensemble was trained on, so nothing measured holds for it."
+_FAR = _ODD.format("The networks see in this picture what they saw nowhere, or hardly anywhere, in")
 
 # For each part of `LOOKS`, what is said of a cell that has too little of it, and too much.
 _SAID = (
     (slice(0, 1), "This cell is far smaller than", "This cell is far larger than"),
-    (slice(1, 4), *("The colours of this cell are far from those of",) * 2),
+    (slice(1, 4), *("The colours of this cell are far from",) * 2),
     (slice(4, 7), "This cell has far less contrast than", "This cell has far more contrast than"),
     (slice(7, 9), "This cell is far less sharp than", "This cell is far more grainy than"),
 )

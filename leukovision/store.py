@@ -25,6 +25,10 @@ _Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
+SCORES = "scores.csv"
+"""File in an ensemble's folder: what was said of cells of subjects left out; not needed to decide."""
+
+
 class StoreError(ValueError):
     """A folder that is not an ensemble's; its text says which file, what is wrong, what would be right."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import optimize, special
@@ -298,6 +299,21 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
             "figures": manifest.figures | {"calibration": reached},
         }
     )
+
+
+def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:
+    """Rows of `store.SCORES`: subject, class, cross-fitted p(ALL), area and mean colours of each cell.
+
+    Raises:
+        ValueError: as `cross_fit`.
+    """
+    p_all = special.expit(cross_fit(cells, accuracy).logit)
+    looks = {name: cells.looks[name] for name in ("area", "red", "green", "blue") if name in cells.looks}
+    return [
+        {"subject": subject, "is_all": int(is_all), "p_all": f"{p:.4f}"}
+        | {name: f"{values[place]:.5g}" for name, values in looks.items()}
+        for place, (subject, is_all, p) in enumerate(zip(cells.subjects, cells.is_all, p_all, strict=True))
+    ]
 
 
 def _right(p_all: np.ndarray, is_all: np.ndarray, decided: np.ndarray) -> float | None:
