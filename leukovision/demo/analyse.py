@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ from leukovision import painter
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, Ensemble
+from leukovision.faithfulness import Curve, curves, random_map
+from leukovision.saliency import METHODS
 from leukovision.store import StoreError
 
 MAX_BYTES = 100 * 1024**2
@@ -26,6 +29,9 @@ SIDE = 400
 """Side of the pictures under the maps, px."""
 
 N_EXAMPLES = 6
+
+KEPT = 600
+"""Uploaded pictures, and what a page shows, are deleted when they are this old, s."""
 
 TEXT = {
     "input": "Your cell",
@@ -41,6 +47,7 @@ TEXT = {
     "seen": "The cell as it was read: {name}",
     "brighter": "shown brighter",
     "busy": "Looking at the cell …",
+    "drawing": "Drawing the maps …",
     "loading": "Loading the networks first …",
     "large": "{name}: the file is larger than 100 MB; cut out the one cell and send that.",
     "failed": "{name}: the file did not reach the server; try again.",
@@ -71,36 +78,61 @@ EMPTY = (
     ),
 )
 
-Result = tuple[str, str]
-"""HTML of the input panel, HTML of the result."""
+REMOVED = (0.1, 0.25, 0.5, 0.75)
+"""Shares of the cell that the page's deletion curve takes away: with two random maps one batch of 14."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], folder: Path | None = None) -> None:
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What stands on one visitor's page."""
+
+    analysis: Analysis
+    picture: np.ndarray
+    maps: render.Drawn
+
+
+Result = tuple[str, str, str, Shown | None]
+"""HTML of the input panel, of the result, of the check of its map (made later), and what is shown."""
+
+
+def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
-        folder: pictures to offer as examples; drawn cells if None.
-
-    Raises:
-        FileNotFoundError: the folder is not there, or there is no picture in it.
+        cells: examples to click.
+        are_drawn: whether a program drew them.
     """
-    cells = example_cells(folder)
-    empty = input_html(None, cells, drawn=folder is None)
+    empty = input_html(None, cells, are_drawn)
     nothing = empty_html()
 
     def result(source: Path | Cell, name: str) -> Result:
-        page, cell = judged(get_ensemble, source, name)
-        return (input_html(cell, cells, drawn=folder is None) if cell else empty), page
+        page, cell, shown = judged(get_ensemble, source, name)
+        return (input_html(cell, cells, are_drawn) if cell else empty), page, "", shown
 
     def sent(event: gr.EventData) -> Result:
         name = base_name(event.name)
         path = uploaded(event.path)
-        return result(path, name) if path else (empty, render.alert_html(TEXT["lost"].format(name=name)))
+        return (
+            result(path, name)
+            if path
+            else (empty, render.alert_html(TEXT["lost"].format(name=name)), "", None)
+        )
 
     def chosen(event: gr.EventData) -> Result:
         cell = cells[int(event.index) % len(cells)]
         return result(cell, cell.name)
+
+    def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, str, Shown | None]:
+        if shown is None or event.method not in METHODS:
+            return gr.skip(), "", shown
+        ensemble = get_ensemble()
+        now = replace(shown, maps=render.drawn(ensemble, shown.analysis, event.method))
+        decide = ensemble.manifest.thresholds.decide
+        return render.result_html(now.analysis, now.picture, now.maps, decide), "", now
+
+    def checked(shown: Shown | None) -> str:
+        return render.check_html(shown.maps, *_deletion(get_ensemble(), shown)) if shown else ""
 
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
@@ -111,22 +143,34 @@ def tab(get_ensemble: Callable[[], Ensemble], folder: Path | None = None) -> Non
                 elem_id="lv-input",
             )
         with gr.Column(scale=3, min_width=320, elem_classes="lv-right"):
-            output = gr.HTML(nothing, js_on_load=_SLIDER, apply_default_css=False, elem_id="lv-output")
+            output = gr.HTML(
+                nothing,
+                js_on_load=Path(__file__).with_name("output.js").read_text(encoding="utf-8"),
+                apply_default_css=False,
+                elem_id="lv-output",
+            )
+            check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
+    shown = gr.State(time_to_live=KEPT)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
+    everything = [picture, output, check, shown]
     queued: dict[str, Any] = {
-        "outputs": [picture, output],
         "show_progress": "hidden",
         "trigger_mode": "multiple",
         "concurrency_limit": 1,
         "concurrency_id": "ensemble",
         "api_visibility": "private",
     }
-    working: list[Any] = [picture.upload(sent, **queued), picture.select(chosen, **queued)]
-    for event in working:
-        event.then(None, js=_DONE)
+    working: list[Any] = [
+        picture.upload(sent, outputs=everything, **queued),
+        picture.select(chosen, outputs=everything, **queued),
+        output.select(drawn_by, inputs=shown, outputs=[output, check, shown], **queued),
+    ]
+    working += [
+        event.then(None, js=_DONE).then(checked, inputs=shown, outputs=check, **queued) for event in working
+    ]
     picture.clear(
-        lambda: (empty, nothing), outputs=[picture, output], cancels=working, queue=False,
+        lambda: (empty, nothing, "", None), outputs=everything, cancels=working, queue=False,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
@@ -146,24 +190,41 @@ def tab(get_ensemble: Callable[[], Ensemble], folder: Path | None = None) -> Non
     )
 
 
-def judged(get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str) -> tuple[str, Cell | None]:
-    """One picture -> HTML of the result or of the reason why there is none, and the cell if it was read."""
+def judged(
+    get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str
+) -> tuple[str, Cell | None, Shown | None]:
+    """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
+    what is shown of it."""
     try:
         cell = source if isinstance(source, Cell) else read_cell(source, name)
         ensemble = get_ensemble()
         analysis = ensemble.analyse([cell])[0]
         picture = ensemble.input.picture(cell, SIDE)
-        return render.result_html(analysis, picture, ensemble.manifest.thresholds.decide), cell
+        shown = Shown(analysis, picture, render.drawn(ensemble, analysis))
+        page = render.result_html(analysis, picture, shown.maps, ensemble.manifest.thresholds.decide)
+        return page, cell, shown
     except CellError as error:
-        return render.alert_html(str(error)), None
+        return render.alert_html(str(error)), None, None
     except StoreError as error:
-        return render.alert_html(TEXT["no_ensemble"].format(why=error)), None
+        return render.alert_html(TEXT["no_ensemble"].format(why=error)), None, None
     except FileNotFoundError:
-        return render.alert_html(TEXT["lost"].format(name=name)), None
+        return render.alert_html(TEXT["lost"].format(name=name)), None, None
     except Exception:
         # Whatever happens, the decision on the picture before must not stay beside this one.
         logging.getLogger(__name__).exception("a picture could not be judged")
-        return render.alert_html(TEXT["inside"].format(name=name)), None
+        return render.alert_html(TEXT["inside"].format(name=name)), None, None
+
+
+def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
+    """How p of the leaning class falls when the cell is taken away by the combined map, and by chance."""
+    numbers = ensemble.input.numbers(shown.analysis.picture)
+    sign = 1 if shown.maps.target == "ALL" else -1
+    floors = [random_map(ensemble.input.size, seed) for seed in (0, 1)]
+    maps = [sign * shown.maps.smooth[render.COMBINED], *floors]
+    own, *others = (
+        deletion for deletion, _ in curves(ensemble, numbers, maps, shown.maps.target, "black", REMOVED, ())
+    )
+    return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
@@ -218,7 +279,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool) -> str:
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
         f'data-{key}="{escape(TEXT[key])}"'
-        for key in ("busy", "loading", "large", "failed", "nopaste", "howpaste", "nocamera")
+        for key in ("busy", "drawing", "loading", "large", "failed", "nopaste", "howpaste", "nocamera")
     )
     if cell:
         name = base_name(cell.name)
@@ -287,26 +348,6 @@ _DONE = """() => {
   const output = document.getElementById('lv-output');
   if (output.getBoundingClientRect().top > innerHeight / 2) output.scrollIntoView({ behavior: 'smooth' });
 }"""
-
-# The overlay is faded by the browser alone: no network runs, nothing is sent.
-_SLIDER = """
-const root = document.documentElement;
-let percent = null;
-const apply = () => {
-  const slider = element.querySelector('.lv-opacity');
-  if (!slider) return;
-  if (percent === null) percent = slider.value;
-  slider.value = percent;
-  slider.setAttribute('aria-valuetext', percent + ' %');
-  root.style.setProperty('--lv-opacity', percent / 100);
-};
-element.addEventListener('input', (event) => {
-  if (!event.target.matches('.lv-opacity')) return;
-  percent = event.target.value;
-  apply();
-});
-watch('value', apply);
-"""
 
 _DROP = (
     '<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="17"/>'

@@ -11,12 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from leukovision.demo import analyse, render
+from leukovision.demo import analyse, render, teach
 from leukovision.ensemble import Ensemble, find_ensemble, load_ensemble
 from leukovision.store import StoreError, read_manifest
-
-KEPT = 600
-"""Uploaded pictures are deleted when they are this old, s."""
 
 TEXT = {
     "title": "LeukoVision",
@@ -27,6 +24,8 @@ TEXT = {
     "loading": "The ensemble is loading; the first answer takes a little longer.",
     "ready": "Ready.",
     "failed": "The ensemble cannot be used.",
+    "analyse": "Analyse",
+    "teach": "Teach",
     "ensemble": "Ensemble: {source}",
     "privacy": "Pictures are deleted from the server within 20 minutes and are used for nothing else.",
 }
@@ -45,6 +44,7 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
     Raises:
         FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
+    cells = analyse.example_cells(examples)
     get_ensemble = in_background(lambda: _warm(ensemble))
 
     def status() -> tuple[Any, str]:
@@ -55,11 +55,19 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
             return gr.HTML(alert, visible=True), footer_html(_named(ensemble), ready=None)
 
     with gr.Blocks(
-        title=TEXT["title"], analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
+        title=TEXT["title"],
+        analytics_enabled=False,
+        delete_cache=(analyse.KEPT, analyse.KEPT),
+        fill_width=True,
     ) as page:
         gr.HTML(header_html(), apply_default_css=False, js_on_load=None)
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
-        analyse.tab(get_ensemble, examples)
+        with gr.Tabs():
+            with gr.Tab(TEXT["analyse"], id="analyse"):
+                analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+            # Drawn by the browser from the start, or its parts would jump when they are first opened.
+            with gr.Tab(TEXT["teach"], id="teach", render_children=True):
+                teach.tab(get_ensemble, cells, examples is None, find_ensemble(ensemble))
         foot = gr.HTML(
             footer_html(_named(ensemble), ready=False), apply_default_css=False, js_on_load=None,
             elem_id="lv-foot",

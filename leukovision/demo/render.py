@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,7 +15,10 @@ from scipy import ndimage
 
 from leukovision.backbones import BACKBONES
 from leukovision.cell import foreground, largest_part
-from leukovision.ensemble import Analysis
+from leukovision.demo import charts
+from leukovision.ensemble import Analysis, Ensemble, enlarge
+from leukovision.faithfulness import Curve
+from leukovision.saliency import DEFAULT, METHODS, explain
 
 COMBINED = "combined"
 """Key and file name of the ensemble's map beside those of the backbones."""
@@ -22,7 +28,7 @@ BLUE = (33, 124, 236)
 OPACITY = 75
 """Opacity of the overlay when the page opens, percent."""
 
-TEXT = {
+TEXT: dict[str, Any] = {
     "combined": "Combined",
     "unsure": "unsure",
     "odd": "This picture is not like the training data.",
@@ -44,6 +50,26 @@ TEXT = {
     "decided": "Decided by",
     "disclaimer": "For research and teaching. Not a medical device.",
     "not_analysed": "Not analysed.",
+    "method": "Method",
+    "show": "Show",
+    "views": {"all": "all four", "combined": "combined", "own": "backbones' own"},
+    "unsmoothed": "As coarse as it is",
+    "other_scale": (
+        "One colour scale for all four maps: full colour is {scale} or more. These maps do not add up to "
+        "the decision. {title}: {paper}."
+    ),
+    "one_sided": "This method shows only what speaks for {target}.",
+    "nothing": "No positive evidence: this method finds nothing here that speaks for {target}.",
+    "check": "Can this map be trusted?",
+    "checked": (
+        "Removing the {share} of the cell that the combined map marks changes p(ALL) from {whole:.2f} to "
+        "{own:.2f}; removing a random {share}, to {random:.2f}."
+    ),
+    "check_axis": "share of the cell removed, the most marked first",
+    "check_up": "p(ALL) while the cell is taken away",
+    "by_map": "by this map",
+    "by_random": "by random spots, mean of two",
+    "worse": "On this cell the map does no better than chance.",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 
@@ -177,10 +203,9 @@ def _place(part: np.ndarray, outline: np.ndarray) -> str:
 # Pictures
 
 
-def scale_of(analysis: Analysis) -> float:
-    """The logits that get full colour in all maps: what 99.5 % of pixels stay below, rounded up."""
-    maps = [analysis.cam, *(member.cam for member in analysis.members.values())]
-    strong = max(float(np.percentile(np.abs(cam), 99.5)) for cam in maps)
+def scale_of(maps: Mapping[str, np.ndarray]) -> float:
+    """What gets full colour in all maps: what 99.5 % of pixels stay below, rounded up."""
+    strong = max(float(np.percentile(np.abs(cam), 99.5)) for cam in maps.values())
     power = 10.0 ** np.floor(np.log10(max(strong, 1e-3)))
     steps = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
     return float(next((s * power for s in steps if s * power >= strong * 0.999), 10 * power))
@@ -213,7 +238,7 @@ def overlays(analysis: Analysis, opacity: float = OPACITY / 100) -> dict[str, Im
     Returns:
         RGB pictures of the analysis's size, by backbone, and last by `COMBINED`.
     """
-    scale = scale_of(analysis)
+    scale = scale_of(_cams(analysis))
     below = Image.fromarray(backdrop(analysis.picture)).convert("RGBA")
     pictures = {}
     for name, cam in _cams(analysis).items():
@@ -223,10 +248,10 @@ def overlays(analysis: Analysis, opacity: float = OPACITY / 100) -> dict[str, Im
     return pictures
 
 
-def data_uri(picture: np.ndarray) -> str:
+def data_uri(picture: np.ndarray, exact: bool = False) -> str:
     """(h, w, 3 or 4) uint8 -> a `data:` URI, so that no picture of a cell is left in a server's folder."""
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "WEBP", quality=90)
+    Image.fromarray(picture).save(content, "WEBP", quality=90, lossless=exact)
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
 
 
@@ -237,18 +262,61 @@ def _cams(analysis: Analysis) -> dict[str, np.ndarray]:
 # The page
 
 
-def result_html(analysis: Analysis, picture: np.ndarray, decide: float = 0.5) -> str:
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Maps as they are shown: by backbone, and last by `COMBINED`.
+
+    Attributes:
+        method: key of `saliency.METHODS`.
+        target: the class that the method was asked about.
+        smooth: (size, size) float32 each: towards ALL above 0, towards healthy below.
+        coarse: (h, w) float32 each, the same as coarse as they are.
+    """
+
+    method: str
+    target: str
+    smooth: Mapping[str, np.ndarray]
+    coarse: Mapping[str, np.ndarray]
+
+
+def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Drawn:
+    """The maps of one cell by a method; those that add up come with the analysis.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    target = "ALL" if analysis.logit >= 0 else "healthy"
+    if method == DEFAULT:
+        coarse = {name: member.coarse for name, member in analysis.members.items()}
+        smooth = _cams(analysis)
+    else:
+        numbers = ensemble.input.numbers(analysis.picture)
+        found = explain(ensemble, numbers, method, target)
+        sign = 1 if target == "ALL" else -1
+        coarse = {name: sign * own for name, own in found.members.items()}
+        smooth = {name: enlarge(own, ensemble.input.size) for name, own in coarse.items()}
+        smooth[COMBINED] = sign * found.combined
+    side = ensemble.input.size
+    blocks = sum(
+        spec.weight * np.asarray(Image.fromarray(coarse[spec.backbone]).resize((side, side), 0))
+        for spec in ensemble.manifest.members
+    )
+    return Drawn(method, target, smooth, coarse | {COMBINED: np.asarray(blocks, dtype=np.float32)})
+
+
+def result_html(analysis: Analysis, picture: np.ndarray, maps: Drawn, decide: float = 0.5) -> str:
     """Everything that the page says of one cell.
 
     Args:
         analysis: of it.
         picture: (side, side, 3) uint8, the field that the backbones saw, as fine as it shall be drawn.
+        maps: of it.
         decide: p(ALL) from which a backbone is said to say ALL.
     """
     return (
         '<article class="lv-result">'
         f'<div class="lv-top">{_decision(analysis, decide)}{_table(analysis)}</div>'
-        f"{_maps(analysis, picture)}"
+        f"{_maps(analysis, picture, maps)}"
         f'<p class="lv-sum"><span>{TEXT["adds_up"]}</span> {escape(sum_line(analysis))}</p>'
         f'<p class="lv-source">{TEXT["decided"]} <strong>{escape(str(analysis.ensemble))}</strong>. '
         f"{TEXT['disclaimer']}</p>"
@@ -299,41 +367,135 @@ def _row(title: str, p_all: float, logits: float) -> str:
     )
 
 
-def _maps(analysis: Analysis, picture: np.ndarray) -> str:
-    scale = scale_of(analysis)
+def brief_html(analysis: Analysis, picture: np.ndarray, below: str = "", decide: float = 0.5) -> str:
+    """Decision, combined map and those of the backbones without their words, for lessons.
+
+    Args:
+        analysis: of a cell.
+        picture: (side, side, 3) uint8, what to lay the maps over.
+        below: HTML to follow.
+        decide: as in `result_html`.
+    """
+    maps = _cams(analysis)
+    return (
+        f'<article class="lv-brief">{_decision(analysis, decide)}'
+        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps))}</div>{below}</article>'
+    )
+
+
+def map_html(cam: np.ndarray, picture: np.ndarray, title: str) -> str:
+    """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
+    maps = {COMBINED: cam}
+    return _pictures(maps, maps, picture, scale_of(maps), titles={COMBINED: title})
+
+
+def check_html(maps: Drawn, own: Curve, random: Curve) -> str:
+    """How far the combined map can be trusted on this cell.
+
+    Args:
+        maps: which were checked.
+        own, random: deletion curves of the combined map and of random ones, of the target's probability.
+    """
+
+    def p(curve: Curve) -> np.ndarray:
+        return curve.p if maps.target == "ALL" else 1 - curve.p
+
+    place = int(np.flatnonzero(own.shares > 0)[0])
+    line = TEXT["checked"].format(
+        share=percent(own.shares[place]), whole=p(own)[0], own=p(own)[place], random=p(random)[place]
+    )
+    worse = f" {TEXT['worse']}" if own.area >= random.area else ""
+    ticks = [(float(x), f"{100 * x:.0f} %") for x in own.shares]
+    shown = ((TEXT["by_map"], own), (TEXT["by_random"], random))
+    chart = charts.lines(
+        [(name, curve.shares.tolist(), p(curve).tolist()) for name, curve in shown],
+        TEXT["check_axis"], TEXT["check_up"], ticks,
+    )  # fmt: skip
+    return (
+        f'<section class="lv-check" aria-label="{TEXT["check"]}"><div><h3>{TEXT["check"]}</h3>'
+        f"<p>{line}{worse}</p></div>{chart}</section>"
+    )
+
+
+def _pictures(
+    smooth: Mapping[str, np.ndarray],
+    coarse: Mapping[str, np.ndarray],
+    picture: np.ndarray,
+    scale: float,
+    words: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> str:
+    """A figure for each map, laid over the cell; the browser shows it smooth or as coarse as it is."""
     below = data_uri(backdrop(picture))
+    figures = []
+    for name, cam in smooth.items():
+        title = (titles or {}).get(name) or (TEXT["combined"] if name == COMBINED else title_of(name))
+        said = (words or {}).get(name, "")
+        over = f'<img class="lv-over" src="{data_uri(colours(cam, scale))}" alt="Map, {title}. {said}">'
+        if coarse is not smooth:
+            source = data_uri(colours(coarse[name], scale), exact=True)
+            over += f'<img class="lv-over lv-coarse" src="{source}" alt="">'
+        text = f"<p>{said}</p>" if said else ""
+        figures.append(
+            f'<figure class="lv-map lv-map-{name}"><div class="lv-picture"><img src="{below}" alt="">{over}'
+            f"</div><figcaption><strong>{title}</strong>{text}</figcaption></figure>"
+        )
+    return "".join(figures)
+
+
+def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn) -> str:
+    scale = scale_of(maps.smooth)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
-    constants = {name: member.constant for name, member in analysis.members.items()}
-    figures = []
-    for name, cam in _cams(analysis).items():
-        title = TEXT["combined"] if name == COMBINED else title_of(name)
-        words = describe_map(cam, outline, constants.get(name, analysis.constant))
-        above = data_uri(colours(cam, scale))
-        figures.append(
-            f'<figure class="lv-map lv-map-{name}"><div class="lv-picture">'
-            f'<img src="{below}" alt=""><img class="lv-over" src="{above}" alt="Map, {title}. {words}"></div>'
-            f"<figcaption><strong>{title}</strong><p>{words}</p></figcaption></figure>"
-        )
+    method = METHODS[maps.method]
+    if maps.method == DEFAULT:
+        constants = {name: member.constant for name, member in analysis.members.items()}
+        words = {
+            name: describe_map(cam, outline, constants.get(name, analysis.constant))
+            for name, cam in maps.smooth.items()
+        }
+        note = TEXT["scale"].format(scale=f"±{scale:g}")
+    else:
+        words = {name: _where(cam, outline, maps.target) for name, cam in maps.smooth.items()}
+        note = TEXT["other_scale"].format(scale=f"±{scale:g}", title=method.title, paper=method.paper)
+        note += "" if method.signed else f" {TEXT['one_sided'].format(target=maps.target)}"
     bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
     ticks = "".join(
         f"<span>{f'{value:+g}'.replace('-', '−') if value else '0'}</span>"
         for value in (-scale, -scale / 2, 0, scale / 2, scale)
     )
+    methods = "".join(
+        f'<option value="{key}"{" selected" if key == maps.method else ""}>{one.title}</option>'
+        for key, one in METHODS.items()
+    )
+    views = "".join(f'<option value="{key}">{title}</option>' for key, title in TEXT["views"].items())
     return (
         f'<section class="lv-maps" aria-label="{TEXT["maps"]}"><header><h3>{TEXT["maps"]}</h3>'
+        f'<div class="lv-controls"><label>{TEXT["method"]} <select class="lv-method">{methods}</select>'
+        f"</label>"
+        f'<label>{TEXT["show"]} <select class="lv-view">{views}</select></label>'
+        f'<label><input type="checkbox" class="lv-raw"> {TEXT["unsmoothed"]}</label>'
         f'<label class="lv-slider">{TEXT["overlay"]} <input class="lv-opacity" type="range" min="0" '
-        f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></header>'
-        f'<div class="lv-grid">{"".join(figures)}</div>'
+        f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
+        f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, words)}</div>'
         f'<div class="lv-scale"><span class="lv-end lv-healthy">{TEXT["to_healthy"]}</span>'
         f'<div class="lv-bar"><div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
         f'<div class="lv-ticks">{ticks}</div></div>'
         f'<span class="lv-end lv-all">{TEXT["to_all"]}</span></div>'
-        f'<p class="lv-note">{TEXT["scale"].format(scale=f"±{scale:g}")}</p></section>'
+        f'<p class="lv-note">{note}</p></section>'
     )
 
 
+def _where(cam: np.ndarray, outline: np.ndarray, target: str) -> str:
+    """Where a map of a method that does not add up speaks for the target."""
+    part = np.maximum((1 if target == "ALL" else -1) * cam, 0).astype(np.float64)
+    if not part.any():
+        return str(TEXT["nothing"].format(target=target))
+    return f"For {target}: half of it {_place(part, outline)}."
+
+
 __all__: list[str] = [
-    "addition", "alert_html", "backdrop", "colours", "data_uri", "describe_map", "headline", "overlays",
-    "percent", "result_html", "scale_of", "signed", "sum_line", "title_of",
+    "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours", "data_uri",
+    "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "result_html", "scale_of",
+    "signed", "sum_line", "title_of",
 ]  # fmt: skip

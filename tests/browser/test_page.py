@@ -41,7 +41,7 @@ def decision(page) -> str:
 def test_uploaded_cell_is_decided_in_words_with_four_maps(page, cell):
     send(page, cell)
     assert DECISION.match(decision(page))
-    maps = page.locator(".lv-map img.lv-over")
+    maps = page.locator(".lv-map img.lv-over:not(.lv-coarse)")
     assert maps.count() == 4
     for name, alt in zip(NAMES, maps.evaluate_all("all => all.map(one => one.alt)"), strict=True):
         assert alt.startswith(f"Map, {name}. Towards ALL: ")
@@ -168,7 +168,7 @@ def test_nothing_is_fetched_from_elsewhere(browser, address):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     page.wait_for_selector(".lv-zone")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#lv-foot :text('Ready.')")
     context.close()
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
@@ -193,3 +193,36 @@ def test_files_that_nobody_uploaded_are_not_read(address, cell):
                 break
     assert "process_completed" in said
     assert "lv-decision" not in said
+
+
+def test_map_of_another_method_is_drawn_and_checked(page, cell):
+    send(page, cell)
+    page.wait_for_selector(".lv-check")
+    pattern = (
+        r"Removing the 10 % of the cell that the combined map marks changes p\(ALL\) from \d\.\d\d to "
+        r"\d\.\d\d; removing a random 10 %, to \d\.\d\d\."
+    )
+    assert re.search(pattern, page.locator(".lv-check p").text_content())
+    said, first = decision(page), page.locator(".lv-check svg").get_attribute("aria-label")
+    page.select_option(".lv-method", "gradcam_plus_plus")
+    page.wait_for_function("document.querySelector('.lv-note').textContent.includes('Grad-CAM++')")
+    answered(page)
+    assert decision(page) == said
+    assert "do not add up" in page.locator(".lv-note").text_content()
+    assert page.locator(".lv-map").count() == 4
+    page.wait_for_selector(".lv-check")
+    assert page.locator(".lv-check svg").get_attribute("aria-label") != first
+
+
+def test_maps_are_shown_alone_and_as_coarse_as_they_are(page, cell):
+    send(page, cell)
+    page.select_option(".lv-view", "combined")
+    assert page.locator(".lv-map:visible").count() == 1
+    smooth = page.locator(".lv-map-combined").screenshot()
+    page.check(".lv-raw")
+    assert page.locator(".lv-map-combined").screenshot() != smooth
+    page.select_option(".lv-view", "own")
+    assert page.locator(".lv-map:visible").count() == 3
+    page.click("[data-index='0']")
+    answered(page)
+    assert page.locator(".lv-map:visible").count() == 3  # what was chosen outlives the cell

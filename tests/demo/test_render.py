@@ -7,6 +7,7 @@ import pytest
 
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, MemberAnalysis, Source, sigmoid
+from leukovision.faithfulness import Curve
 
 SIDE = 96
 Y, X = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
@@ -90,9 +91,9 @@ def test_totals_and_constant_add_up_to_the_logit():
 
 
 def test_one_scale_serves_all_maps_and_is_a_round_number():
-    given = analysis(0.3, -3.7, 1.0)
-    assert render.scale_of(given) == 4
-    assert render.scale_of(analysis(0.0, 0.0, 0.0)) > 0
+    flat = np.ones((SIDE, SIDE), dtype=np.float32)
+    assert render.scale_of({"one": 0.3 * flat, "other": -3.7 * flat}) == 4
+    assert render.scale_of({"none": 0 * flat}) > 0
 
 
 def test_colours_point_the_right_way_and_are_clear_at_nothing():
@@ -105,6 +106,19 @@ def test_overlays_show_each_backbone_and_the_combined_map():
     pictures = render.overlays(analysis(2.0, 1.0, -1.0))
     assert list(pictures) == ["xception", "inception_resnet_v2", "inception_v3", "combined"]
     assert {picture.size for picture in pictures.values()} == {(SIDE, SIDE)}
+
+
+def test_a_method_that_finds_nothing_says_so_and_a_poor_map_is_called_poor():
+    nothing = np.zeros((SIDE, SIDE), dtype=np.float32)
+    maps = render.Drawn("gradcam", "ALL", {"combined": nothing}, {"combined": nothing})
+    given = analysis(1.0)
+    page = render.result_html(given, given.picture, maps)
+    assert "No positive evidence: this method finds nothing here that speaks for ALL." in page
+    shares = np.array([0, 0.1, 1])
+    good, poor = Curve(shares, np.array([0.9, 0.2, 0.0])), Curve(shares, np.array([0.9, 0.8, 0.0]))
+    assert "from 0.90 to 0.20; removing a random 10 %, to 0.80." in render.check_html(maps, good, poor)
+    assert "no better than chance" not in render.check_html(maps, good, poor)
+    assert "no better than chance" in render.check_html(maps, poor, good)
 
 
 def test_names_and_sentences_cannot_break_the_page():

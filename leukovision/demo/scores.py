@@ -1,0 +1,104 @@
+"""An ensemble's folder comes in; what it said of subjects it had not seen goes out, ready for thresholds."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from leukovision.store import SCORES
+
+RULERS = ("area", "red", "green", "blue")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Out-of-fold scores, a cell each.
+
+    Attributes:
+        subjects: (n,) str.
+        is_all: (n,) bool.
+        values: (n,) float64 by name: p_all of the ensemble, and `RULERS`: the cell's area, px of the 450
+            px frame, and its mean colours, 0 to 255.
+    """
+
+    subjects: np.ndarray
+    is_all: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a threshold does: counts of cells, and what follows from them."""
+
+    hits: int
+    misses: int
+    alarms: int
+    rests: int
+
+    @property
+    def sensitivity(self) -> float:
+        """Of the cells with ALL, what is called ALL."""
+        return self.hits / max(self.hits + self.misses, 1)
+
+    @property
+    def specificity(self) -> float:
+        """Of the healthy cells, what is called healthy."""
+        return self.rests / max(self.rests + self.alarms, 1)
+
+    def predictive(self, prevalence: float) -> tuple[float, float]:
+        """Positive and negative predictive value where this share of cells is ALL; nan: none called."""
+        hit, alarm = prevalence * self.sensitivity, (1 - prevalence) * (1 - self.specificity)
+        rest, miss = (1 - prevalence) * self.specificity, prevalence * (1 - self.sensitivity)
+        return (
+            hit / (hit + alarm) if hit + alarm else float("nan"),
+            rest / (rest + miss) if rest + miss else float("nan"),
+        )
+
+
+def read(folder: Path) -> Scores | None:
+    """Read `scores.csv` of an ensemble's folder; None where there is none, or it is not one."""
+    try:
+        with (folder / SCORES).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return Scores(
+            np.array([row["subject"] for row in rows]),
+            np.array([row["is_all"] == "1" for row in rows]),
+            {name: np.array([float(row[name]) for row in rows]) for name in ("p_all", *RULERS)},
+        )
+    except (OSError, KeyError, ValueError, UnicodeDecodeError):
+        return None
+
+
+def auc(scores: Scores, name: str) -> float:
+    """Area under the ROC curve of one number, above 0.5 where more of it speaks for ALL."""
+    ranks = stats.rankdata(scores.values[name])
+    sick = scores.is_all.sum()
+    below = ranks[scores.is_all].sum() - sick * (sick + 1) / 2
+    return float(below / (sick * (len(ranks) - sick)))
+
+
+def called(scores: Scores, name: str, line: float) -> np.ndarray:
+    """(n,) bool: which cells one number and a line call ALL."""
+    more = name == "p_all" or auc(scores, name) >= 0.5
+    return scores.values[name] >= line if more else scores.values[name] <= line
+
+
+def count(scores: Scores, says: np.ndarray) -> Line:
+    """Hits, misses, alarms and rests of (n,) bool."""
+    sick = scores.is_all
+    pairs = (sick & says, sick & ~says, ~sick & says, ~sick & ~says)
+    return Line(*(int(found.sum()) for found in pairs))
+
+
+def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float, int]]:
+    """Name, whether they have ALL, share of right cells, and number of cells, of each subject."""
+    right = says == scores.is_all
+    rows = []
+    for name in np.unique(scores.subjects):
+        here = scores.subjects == name
+        rows.append((str(name), bool(scores.is_all[here][0]), float(right[here].mean()), int(here.sum())))
+    return rows
