@@ -1,5 +1,5 @@
 """The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | trust |
-card`.
+card | publish`.
 
 Exit status: 0 done; 1 done, but some file could not be read, or a split leaks; 2 nothing done, and a
 sentence why.
@@ -40,9 +40,11 @@ COLUMNS = (
 """Columns of the table that `analyse` writes; their order does not change."""
 
 EnsembleOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--ensemble", help="An ensemble's folder; by default LEUKOVISION_ENSEMBLE, or the embedded one."
+        "--ensemble",
+        help="An ensemble's folder, or user/repo[@revision] on the Hugging Face Hub; by default "
+        "LEUKOVISION_ENSEMBLE, or the embedded one.",
     ),
 ]
 
@@ -333,17 +335,47 @@ def card(
     console.print(f"{ensemble / 'README.md'}", highlight=False)
 
 
+@app.command()
+def publish(
+    ensemble: Annotated[Path, typer.Argument(help="The ensemble's folder.")],
+    repo: Annotated[str, typer.Argument(metavar="USER/REPO", help="Repository on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Hide a new repository from others.")] = False,
+    examples: Annotated[Path | None, typer.Option(help="Pictures to publish with it.")] = None,
+    credit: Annotated[str, typer.Option("--credits", help="Whose pictures, under which license.")] = "",
+    trust: Annotated[Path | None, typer.Option(help="trust.md of `trust`, for the card.")] = None,
+    tag: Annotated[str, typer.Option("--revision-tag", help="Name of this version, as v1.2.")] = "",
+    dry_run: Annotated[Path | None, typer.Option(help="Write everything into this folder instead.")] = None,
+) -> None:
+    """Put an ensemble, with its model card, onto the Hugging Face Hub."""
+    from leukovision.training import publish
+
+    with _said():
+        _import_keras()
+        if dry_run:
+            for name in publish.stage(ensemble, repo, dry_run, examples, credit, trust):
+                console.print(str(dry_run / name), highlight=False, soft_wrap=True)
+            return
+        pinned = publish.publish_folder(ensemble, repo, private, tag, examples, credit, trust)
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    console.print(f"{endpoint}/{repo}", highlight=False, soft_wrap=True)
+    console.print(f"--ensemble {pinned}", highlight=False, soft_wrap=True)
+
+
 def _of_split(names: str, split: str) -> str:
     """What was chosen, as results record it."""
     return f"{split}:{names}" if names and split != "folds" else names
 
 
-def _load(source: Path | None) -> Any:
+def _load(source: str | Path | None) -> Any:
     from leukovision.ensemble import load_ensemble
+    from leukovision.hub import find
 
+    found = find(source)  # with the bars of the Hub's own client, before ours
+    if found.note:
+        console.print(f"[yellow]note:[/yellow] {_plain(found.note)}", highlight=False, soft_wrap=True)
     _import_keras()
     with console.status("loading the ensemble"):
-        return load_ensemble(source)
+        return load_ensemble(found)
 
 
 def _import_keras() -> None:

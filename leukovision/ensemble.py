@@ -7,7 +7,6 @@ and explanation come out of one forward pass, and the second is exactly the firs
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from leukovision import domain, store
+from leukovision import domain, hub, store
 from leukovision.backbones import HEAD, WEIGHED, build, tensors
 from leukovision.cell import Cell
 from leukovision.pixels import Input, inside
 
 if TYPE_CHECKING:
     import keras
-
-EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
-"""The ensemble that comes with the code."""
 
 BATCH = 16
 """Cells a forward pass."""
@@ -38,7 +34,7 @@ class Source:
 
     Attributes:
         name, version: by its manifest.
-        origin: `embedded`, or the folder it was read from.
+        origin: `embedded`, the folder it was read from, or `user/repo@commit` on the Hub.
     """
 
     name: str
@@ -109,15 +105,14 @@ class Ensemble:
         self,
         manifest: store.Manifest,
         networks: Sequence[keras.Model],
-        folder: Path,
+        found: hub.Found,
         reference: domain.Domain | None = None,
     ):
         """Join networks of `backbones.build`, in the manifest's order, into one graph."""
         import keras
 
-        self.manifest, self.folder, self.domain = manifest, folder, reference
-        origin = "embedded" if folder == EMBEDDED else str(folder)
-        self.source = Source(manifest.name, manifest.version, origin)
+        self.manifest, self.found, self.domain = manifest, found, reference
+        self.source = Source(manifest.name, manifest.version, found.origin)
         self.input = Input(**manifest.input.model_dump())
         self.networks = dict(zip((spec.backbone for spec in manifest.members), networks, strict=True))
         self._biases = [float(keras.ops.convert_to_numpy(net.get_layer(HEAD).bias)[0]) for net in networks]
@@ -319,29 +314,25 @@ def _turned_back(maps: np.ndarray, quarter: int, mirrored: bool) -> np.ndarray:
     return np.rot90(maps[:, :, ::-1] if mirrored else maps, -quarter, axes=(1, 2))
 
 
-def load_ensemble(source: str | Path | None = None) -> Ensemble:
+def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
     """Read an ensemble.
 
     Args:
-        source: its folder. None for what the environment variable LEUKOVISION_ENSEMBLE names, or else
-            for the one that comes with the code.
+        source: its folder, or its name on the Hugging Face Hub, `user/repo` or `user/repo@revision`. None
+            for what the environment variable LEUKOVISION_ENSEMBLE names, or else for the one that comes
+            with the code.
 
     Raises:
-        store.StoreError: the folder is not an ensemble's, or something in it does not match. Nothing
-            half-loaded is ever returned.
+        store.StoreError: it cannot be pulled, the folder is not an ensemble's, or something in it does
+            not match. Nothing half-loaded is ever returned.
     """
-    folder = find_ensemble(source)
-    manifest = store.read_manifest(folder)
-    networks = list(_networks(folder, manifest))
+    found = source if isinstance(source, hub.Found) else hub.find(source)
+    manifest = store.read_manifest(found.folder)
+    networks = list(_networks(found.folder, manifest))
     if not manifest.domain:
-        return Ensemble(manifest, networks, folder)
+        return Ensemble(manifest, networks, found)
     width = sum(network.get_layer(HEAD).kernel.shape[0] for network in networks)
-    return Ensemble(manifest, networks, folder, domain.read(folder, manifest.domain, width))
-
-
-def find_ensemble(source: str | Path | None = None) -> Path:
-    """The folder that `load_ensemble` reads."""
-    return Path(source or os.environ.get("LEUKOVISION_ENSEMBLE") or EMBEDDED)
+    return Ensemble(manifest, networks, found, domain.read(found.folder, manifest.domain, width))
 
 
 def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
@@ -372,4 +363,4 @@ def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
         yield network
 
 
-__all__ = ["Analysis", "Ensemble", "MemberAnalysis", "Source", "find_ensemble", "load_ensemble"]
+__all__ = ["Analysis", "Ensemble", "MemberAnalysis", "Source", "load_ensemble"]

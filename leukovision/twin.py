@@ -42,7 +42,7 @@ def twin(ensemble: Ensemble, depth: str = "head", seed: int = 0) -> Ensemble:
         networks.append(network)
     manifest = ensemble.manifest.model_copy(update={"name": f"{ensemble.manifest.name}, {depth} shuffled"})
     # No domain: what it saw in training cells is not what it sees now.
-    return Ensemble(manifest, networks, ensemble.folder)
+    return Ensemble(manifest, networks, ensemble.found)
 
 
 def _shuffle(network: keras.Model, share: float, permutation: Callable[[np.ndarray], np.ndarray]) -> None:

@@ -84,7 +84,7 @@ def test_evaluate_scores_cells_and_figures_are_made_again_from_them_alone(
         (data / path.parent.parent.name / path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, data / path.parent.parent.name / path.parent.name)
     out, own = tmp_path / "figures", tmp_path / "own"
-    run = RUN.invoke(cli.app, ["evaluate", str(ensemble.folder), str(data), "--out", str(out)])
+    run = RUN.invoke(cli.app, ["evaluate", str(ensemble.found.folder), str(data), "--out", str(out)])
     assert run.exit_code == 0, run.output
     content = json.loads((out / "figures.json").read_text())
     assert {*ensemble.networks, "majority_vote", "as_loaded", "ensemble"} <= set(content["figures"])
@@ -105,7 +105,7 @@ def test_evaluate_scores_cells_and_figures_are_made_again_from_them_alone(
     assert run.exit_code == 0, run.output
     assert json.loads((tmp_path / "again" / "figures.json").read_text()) == content
     own.mkdir()
-    shutil.copy(ensemble.folder / "ensemble.json", own)
+    shutil.copy(ensemble.found.folder / "ensemble.json", own)
     for command, made in (("calibrate", out / "cells.csv"), ("card", out / "figures.json")):
         run = RUN.invoke(cli.app, [command, str(own), str(made)])
         assert run.exit_code == 0, run.output
@@ -131,7 +131,7 @@ def test_a_sample_of_what_several_ensembles_held_out_is_scored_by_each(
             subjects["ab"[place % 2]].append(subject)
     for name, held_out in subjects.items():
         (tmp_path / name).mkdir()
-        manifest = json.loads((ensemble.folder / "ensemble.json").read_text())
+        manifest = json.loads((ensemble.found.folder / "ensemble.json").read_text())
         manifest["training"]["held_out_subjects"] = held_out
         (tmp_path / name / "ensemble.json").write_text(json.dumps(manifest))
     folders = [str(tmp_path / name) for name in subjects]

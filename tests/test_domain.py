@@ -178,7 +178,7 @@ def test_real_cells_stay_in_also_turned_mirrored_or_a_little_brighter(
 
 def test_without_statistics_only_black_around_it_is_asked_for(ensemble: Ensemble, tmp_path: Path) -> None:
     for spec in ensemble.manifest.members:
-        (tmp_path / spec.file).write_bytes((ensemble.folder / spec.file).read_bytes())
+        (tmp_path / spec.file).write_bytes((ensemble.found.folder / spec.file).read_bytes())
     store.write_manifest(tmp_path, ensemble.manifest.model_copy(update={"domain": None}))
     bare = load_ensemble(tmp_path)
     flat, photograph = bare.analyse([read_cell(drawing("plum")), read_cell(data.chelsea())])
@@ -189,4 +189,4 @@ def test_without_statistics_only_black_around_it_is_asked_for(ensemble: Ensemble
 def test_statistics_that_do_not_fit_the_ensemble_are_refused(ensemble: Ensemble) -> None:
     assert ensemble.manifest.domain
     with pytest.raises(store.StoreError, match="features_axes"):
-        domain.read(ensemble.folder, ensemble.manifest.domain, 7)
+        domain.read(ensemble.found.folder, ensemble.manifest.domain, 7)

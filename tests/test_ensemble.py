@@ -144,7 +144,7 @@ def test_an_ensemble_of_one_works_the_same(
         update={"members": (spec.model_copy(update={"weight": 1.0}),), "domain": None}
     )
     store.write_manifest(tmp_path, alone)
-    (tmp_path / spec.file).write_bytes((ensemble.folder / spec.file).read_bytes())
+    (tmp_path / spec.file).write_bytes((ensemble.found.folder / spec.file).read_bytes())
     one = load_ensemble(tmp_path).analyse(cells[:3])
     for mine, full in zip(one, analyses, strict=False):
         assert mine.p_all == pytest.approx(full.members["inception_v3"].p_all, abs=1e-3)

@@ -17,7 +17,7 @@ MEMBER = "inception_v3"
 @pytest.fixture
 def folder(ensemble: Ensemble, tmp_path: Path) -> Path:
     """A copy of the ensemble that a test may spoil."""
-    return Path(shutil.copytree(ensemble.folder, tmp_path / "ensemble"))
+    return Path(shutil.copytree(ensemble.found.folder, tmp_path / "ensemble"))
 
 
 def change(folder: Path, alter: Callable[[dict], object]) -> None:
@@ -122,4 +122,4 @@ def test_a_pickle_in_place_of_tensors_is_refused(folder: Path) -> None:
 
 
 def test_the_embedded_ensemble_is_small_enough_to_come_with_the_code(ensemble: Ensemble) -> None:
-    assert sum(path.stat().st_size for path in ensemble.folder.iterdir()) <= 45e6
+    assert sum(path.stat().st_size for path in ensemble.found.folder.iterdir()) <= 45e6

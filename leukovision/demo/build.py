@@ -12,7 +12,8 @@ from typing import Any
 import gradio as gr
 
 from leukovision.demo import analyse, render, teach
-from leukovision.ensemble import Ensemble, find_ensemble, load_ensemble
+from leukovision.ensemble import Ensemble, load_ensemble
+from leukovision.hub import EMBEDDED, Found, find
 from leukovision.store import StoreError, read_manifest
 
 TEXT = {
@@ -24,6 +25,8 @@ TEXT = {
     "loading": "The ensemble is loading; the first answer takes a little longer.",
     "ready": "Ready.",
     "failed": "The ensemble cannot be used.",
+    "instead": "Not quite the ensemble that was asked for.",
+    "embedded": "{why} The embedded ensemble is used in its place.",
     "analyse": "Analyse",
     "teach": "Teach",
     "ensemble": "Ensemble: {source}",
@@ -45,14 +48,18 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
     cells = analyse.example_cells(examples)
-    get_ensemble = in_background(lambda: _warm(ensemble))
+    found = find_or_embedded(ensemble)
+    get_ensemble = in_background(lambda: _warm(found))
 
     def status() -> tuple[Any, str]:
         try:
-            return gr.skip(), footer_html(str(get_ensemble().source), ready=True)
+            loaded = get_ensemble()
         except StoreError as error:
             alert = render.alert_html(analyse.TEXT["no_ensemble"].format(why=error), TEXT["failed"])
-            return gr.HTML(alert, visible=True), footer_html(_named(ensemble), ready=None)
+            return gr.HTML(alert, visible=True), footer_html(_named(found), ready=None)
+        note = loaded.found.note
+        notice = gr.HTML(render.alert_html(note, TEXT["instead"]), visible=True) if note else gr.skip()
+        return notice, footer_html(str(loaded.source), ready=True)
 
     with gr.Blocks(
         title=TEXT["title"],
@@ -67,9 +74,9 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
                 analyse.tab(get_ensemble, cells, are_drawn=examples is None)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(TEXT["teach"], id="teach", render_children=True):
-                teach.tab(get_ensemble, cells, examples is None, find_ensemble(ensemble))
+                teach.tab(get_ensemble, cells, examples is None, found.folder)
         foot = gr.HTML(
-            footer_html(_named(ensemble), ready=False), apply_default_css=False, js_on_load=None,
+            footer_html(_named(found), ready=False), apply_default_css=False, js_on_load=None,
             elem_id="lv-foot",
         )  # fmt: skip
         page.load(
@@ -136,16 +143,31 @@ def footer_html(source: str, ready: bool | None) -> str:
     )
 
 
-def _warm(source: str | Path | None) -> Ensemble:
-    ensemble = load_ensemble(source)
+def find_or_embedded(source: str | Path | None) -> Found:
+    """What was asked for; the embedded ensemble, with a note why, where that cannot be had."""
+    try:
+        found = find(source)
+        read_manifest(found.folder)
+        return found
+    except StoreError as error:
+        return Found(EMBEDDED, "embedded", TEXT["embedded"].format(why=error))
+
+
+def _warm(found: Found) -> Ensemble:
+    try:
+        ensemble = load_ensemble(found)
+    except StoreError as error:
+        if found.folder == EMBEDDED:
+            raise
+        ensemble = load_ensemble(Found(EMBEDDED, "embedded", TEXT["embedded"].format(why=error)))
     ensemble.warm_up()
     return ensemble
 
 
-def _named(source: str | Path | None) -> str:
+def _named(found: Found) -> str:
     """Name and version by the manifest alone, which is there long before the networks."""
     try:
-        manifest = read_manifest(find_ensemble(source))
+        manifest = read_manifest(found.folder)
     except StoreError:
         return "none"
     return f"{manifest.name} {manifest.version}"

@@ -11,7 +11,7 @@ from leukovision import painter
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores, teach
 from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
-from leukovision.ensemble import EMBEDDED
+from leukovision.hub import EMBEDDED
 from leukovision.store import SCORES
 
 

@@ -1,0 +1,166 @@
+"""What an ensemble is called comes in; a folder on this machine goes out, pulled from the Hub if need be.
+
+A repository on the Hugging Face Hub is named `user/repo`, or `user/repo@revision`: a branch, a tag or a
+commit. Only the files of an ensemble are pulled, each by the full commit, and kept in the Hub's own cache.
+Environment variables are those of huggingface_hub: HF_TOKEN for private and gated repositories,
+HF_ENDPOINT for a mirror, HF_HOME for the cache, HF_HUB_OFFLINE to ask nobody.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from leukovision.store import MANIFEST, SCORES, StoreError, read_manifest
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
+"""The ensemble that comes with the code."""
+
+PATIENCE = 10
+"""Seconds without an answer after which the Hub counts as out of reach."""
+
+CARD = "README.md"
+
+_NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where an ensemble is.
+
+    Attributes:
+        folder: on this machine.
+        origin: `embedded`, the folder as it was named, or `user/repo@commit` with the full commit.
+        note: a sentence, where it is not quite what was asked for: the Hub could not be reached and the
+            cached copy is used; else "".
+    """
+
+    folder: Path
+    origin: str
+    note: str = ""
+
+
+def find(source: str | Path | None = None) -> Found:
+    """Find an ensemble.
+
+    Args:
+        source: its folder, or its name on the Hub. None for what the environment variable
+            LEUKOVISION_ENSEMBLE names, or else for the one that comes with the code.
+
+    Raises:
+        StoreError: it is not on the Hub, or neither there nor in the cache can it be had. A folder that
+            is no ensemble is found all the same; reading it says so.
+    """
+    source = source or os.environ.get("LEUKOVISION_ENSEMBLE") or EMBEDDED
+    named = _NAME.fullmatch(str(source))
+    if Path(source).is_dir() or not named:
+        folder = Path(source)
+        return Found(folder, "embedded" if folder == EMBEDDED else str(folder))
+    return pull(named["repo"], named["revision"])
+
+
+def pull(repo: str, revision: str | None = None) -> Found:
+    """Bring an ensemble from the Hub into the cache, or find it there where the Hub cannot be reached.
+
+    Args:
+        repo: `user/repo`.
+        revision: a branch, a tag or a commit; the main branch by default.
+
+    Raises:
+        StoreError: as `find`.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
+
+    name = f"{repo}@{revision}" if revision else repo
+    try:
+        try:
+            head = get_hf_file_metadata(hf_hub_url(repo, MANIFEST, revision=revision), timeout=PATIENCE)
+            if not head.commit_hash:
+                raise StoreError(f"{name}: what answers for the Hub does not say which commit it has.")
+            return _fetch(repo, revision, head.commit_hash)
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status < 500 and status not in (408, 429):
+                raise StoreError(f"{name}: {_refused(error)}") from None
+            why = f"the Hub answered with an error ({status})"
+        except (HTTPError, ConnectionError, TimeoutError) as error:
+            why = f"the Hub cannot be reached ({type(error).__name__})"
+        return _cached(repo, revision, name, why)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(f"{name}: the disk is full; make room where HF_HOME lies.") from None
+        why = error.strerror or str(error).strip().partition("\n")[0]
+        raise StoreError(f"{name}: could not be pulled from the Hub ({why}); try again.") from None
+
+
+def _fetch(repo: str, revision: str | None, commit: str, local: bool = False) -> Found:
+    """Every file of an ensemble, the manifest first: it names the others."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, RemoteEntryNotFoundError
+
+    def get(file: str, at: str | None = commit) -> Path:
+        return Path(hf_hub_download(repo, file, revision=at, local_files_only=local, etag_timeout=PATIENCE))
+
+    # By the revision once, so that the cache remembers what it stood for when the Hub cannot be asked.
+    folder = get(MANIFEST, commit if local else revision).parent
+    if folder.name != commit:
+        folder = get(MANIFEST).parent
+    manifest = read_manifest(folder)
+    files = [member.file for member in manifest.members]
+    for file in [*files, *([manifest.domain.file] if manifest.domain else [])]:
+        try:
+            get(file)
+        except RemoteEntryNotFoundError:
+            raise StoreError(
+                f"{repo}@{commit}: {file}, which its {MANIFEST} names, is not in the repository."
+            ) from None
+    for file in (SCORES, CARD):
+        try:
+            get(file)
+        except EntryNotFoundError:
+            continue
+    return Found(folder, f"{repo}@{commit}")
+
+
+def _cached(repo: str, revision: str | None, name: str, why: str) -> Found:
+    """The copy in the cache.
+
+    Raises:
+        StoreError: there is none, or it is not whole.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
+    found = try_to_load_from_cache(repo, MANIFEST, revision=revision)
+    if not isinstance(found, str):
+        raise StoreError(f"{name}: {why}, and there is no copy of it in the cache.")
+    try:
+        kept = _fetch(repo, revision, Path(found).parent.name, local=True)
+    except EntryNotFoundError:
+        raise StoreError(f"{name}: {why}, and the copy in the cache is not whole.") from None
+    return Found(kept.folder, kept.origin, f"{name}: {why}; the copy in the cache is used.")
+
+
+def _refused(error: Exception) -> str:
+    """What a 4xx of the Hub means, and what would be right."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return "access must be asked for on its page on the Hub, and a token given (HF_TOKEN)."
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            "no folder of that name is here, and no repository on the Hub, or none that you may see; "
+            "check the name, or give a token (HF_TOKEN)."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "the repository has no such revision; name a branch, a tag or a commit of it."
+    if isinstance(error, errors.EntryNotFoundError):
+        return f"not an ensemble, the repository has no {MANIFEST}."
+    return f"the Hub refused ({str(error).strip().partition(chr(10))[0]})."
+
+
+__all__ = ["EMBEDDED", "Found", "find", "pull"]

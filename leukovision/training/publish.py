@@ -1,0 +1,148 @@
+"""An ensemble's folder comes in; a repository on the Hugging Face Hub, with its card, goes out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import EvalResult, HfApi, ModelCardData
+from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
+
+from leukovision.backbones import BACKBONES
+from leukovision.cell import CellError, read_cell
+from leukovision.ensemble import load_ensemble
+from leukovision.store import MANIFEST, SCORES, Manifest, StoreError
+
+METRICS = {
+    "auc": "roc_auc",
+    "balanced_accuracy": "balanced_accuracy",
+    "weighted_f1": "f1",
+    "brier": "brier_score",
+}
+"""Figures of the manifest, and what the Hub calls them."""
+
+
+def stage(
+    folder: Path,
+    repo: str,
+    out: Path,
+    examples: Path | None = None,
+    credit: str = "",
+    trust: Path | None = None,
+) -> list[str]:
+    """Write what will be published into a folder.
+
+    Args:
+        folder: of the ensemble; it is loaded, so that what cannot be used is not published.
+        repo: `user/repo`.
+        out: a folder that is empty or not there.
+        examples: pictures that may be shown with it.
+        credit: whose they are; wanted with `examples`.
+        trust: `trust.md` of `leukovision trust`.
+
+    Returns:
+        Names of the files.
+
+    Raises:
+        StoreError: the folder is not an ensemble's, or something in it does not match.
+        ValueError: pictures without credit, or one that cannot be read; `out` is not empty.
+    """
+    if examples and not credit:
+        raise ValueError("--examples needs --credits: say whose pictures they are, and under which license.")
+    if out.is_dir() and any(out.iterdir()):
+        raise ValueError(f"{out}: there is something in this folder; name an empty one.")
+    manifest = load_ensemble(folder).manifest
+    out.mkdir(parents=True, exist_ok=True)
+    names = [MANIFEST, *(member.file for member in manifest.members)]
+    names += [manifest.domain.file] if manifest.domain else []
+    names += [SCORES] if (folder / SCORES).is_file() else []
+    for name in names:
+        shutil.copyfile(folder / name, out / name)
+    if examples:
+        (out / "examples").mkdir()
+        for path in sorted(path for path in examples.iterdir() if path.is_file()):
+            try:
+                read_cell(path, path.name)
+            except CellError as error:
+                raise ValueError(str(error)) from None
+            shutil.copyfile(path, out / "examples" / path.name)
+            names.append(f"examples/{path.name}")
+    (out / "README.md").write_text(_card(folder, manifest, repo, credit, trust), encoding="utf-8")
+    return [*names, "README.md"]
+
+
+def publish(out: Path, repo: str, private: bool = False, tag: str = "") -> str:
+    """Send a staged folder in one commit.
+
+    Args:
+        out: as `stage` wrote it.
+        repo: `user/repo`; made if it is not there.
+        private: whether a new repository is hidden from others.
+        tag: also give the commit this name.
+
+    Returns:
+        `user/repo@commit`.
+
+    Raises:
+        StoreError: the Hub refused, or cannot be reached.
+    """
+    api = HfApi()
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        done = api.upload_folder(repo_id=repo, folder_path=out, commit_message="Publish an ensemble")
+        if tag:
+            api.create_tag(repo, tag=tag, revision=done.oid)
+    except HfHubHTTPError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise StoreError(
+            f"{repo}: the Hub refused ({said}); a token that may write is needed (HF_TOKEN)."
+        ) from None
+    except (HTTPError, ConnectionError) as error:
+        raise StoreError(f"{repo}: the Hub cannot be reached ({type(error).__name__}).") from None
+    return f"{repo}@{done.oid}"
+
+
+def _card(folder: Path, manifest: Manifest, repo: str, credit: str, trust: Path | None) -> str:
+    """Front matter, and the model card that `leukovision card` wrote, with how to load it from the Hub."""
+    figures = manifest.figures.get("unseen", {}).get("ensemble", {})
+    results = [
+        EvalResult(
+            task_type="image-classification", dataset_type="C-NMC_2019",
+            dataset_name="C-NMC 2019, subjects left out of training", metric_type=kind,
+            metric_name=name.replace("_", " "), metric_value=figures[name]["value"],
+        )
+        for name, kind in METRICS.items()
+        if name in figures
+    ]  # fmt: skip
+    data = ModelCardData(
+        license="apache-2.0",
+        library_name="keras",
+        pipeline_tag="image-classification",
+        datasets=["C-NMC_2019"],
+        metrics=list(METRICS.values()),
+        tags=["leukaemia", "cytology", "explainability", "class-activation-map"]
+        + [BACKBONES[m.backbone].title for m in manifest.members],
+        model_name=f"{manifest.name} {manifest.version}",
+        eval_results=results or None,
+    )
+    own = folder / "README.md"
+    body = own.read_text(encoding="utf-8") if own.is_file() else f"# {manifest.name} {manifest.version}\n"
+    if body.startswith("---\n"):
+        body = body.split("---\n", 2)[2].lstrip()
+    body = body.replace('load_ensemble("this/folder")', f'load_ensemble("{repo}")')
+    if trust:
+        body += f"\n## How far the maps can be trusted\n\n{trust.read_text(encoding='utf-8')}"
+    if credit:
+        body += f"\n## Example pictures\n\n{credit}\n"
+    return f"---\n{data.to_yaml()}\n---\n\n{body}"
+
+
+def publish_folder(
+    folder: Path, repo: str, private: bool, tag: str, examples: Path | None, credit: str, trust: Path | None
+) -> str:
+    """Stage in a folder of its own and send it; as `stage` and `publish`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary) / "staged"
+        stage(folder, repo, out, examples, credit, trust)
+        return publish(out, repo, private, tag)

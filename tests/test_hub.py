@@ -1,0 +1,270 @@
+"""Ensembles on the Hub: the real client, in a process of its own, against a small Hub on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_hub import TOKEN, FakeHub
+from safetensors.numpy import load, save
+
+from leukovision import hub, painter, read_cell
+from leukovision.hub import EMBEDDED
+from leukovision.store import StoreError
+
+FILES = {path.name: path.read_bytes() for path in EMBEDDED.iterdir() if path.is_file()}
+
+MEMBER = json.loads(FILES["ensemble.json"])["members"][0]
+
+PULL = """
+import sys
+from leukovision.hub import find
+from leukovision.store import StoreError
+try:
+    found = find(sys.argv[1])
+    print(found.origin, found.folder, found.note, sep="\\n")
+except StoreError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+JUDGE = """
+import hashlib, sys
+import numpy as np
+from leukovision import load_ensemble, painter, read_cell
+ensemble = load_ensemble(sys.argv[1])
+(found,) = ensemble.analyse([read_cell(painter.paint(painter.CellRecipe(), seed=3))])
+print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
+print(found.ensemble)
+"""
+
+Run = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def server() -> Iterator[FakeHub]:
+    running = FakeHub()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def run(server: FakeHub, tmp_path: Path) -> Run:
+    """Run code against the Hub with a cache of its own: exit status and lines."""
+
+    def go(*command: str, **variables: str) -> tuple[int, list[str]]:
+        environment = os.environ | {
+            "HF_ENDPOINT": server.address,
+            "HF_HOME": str(tmp_path / "cache"),
+            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+            "HF_HUB_ETAG_TIMEOUT": "2",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        environment.pop("HF_TOKEN", None)
+        done = subprocess.run(
+            [sys.executable, *command], env=environment | variables, capture_output=True, text=True
+        )
+        return done.returncode, (done.stdout if done.stdout.strip() else done.stderr).strip().splitlines()
+
+    return go
+
+
+def with_manifest(**changes: object) -> dict[str, bytes]:
+    return FILES | {"ensemble.json": json.dumps(json.loads(FILES["ensemble.json"]) | changes).encode()}
+
+
+def with_tensors(change: Callable[[dict[str, np.ndarray]], None]) -> dict[str, bytes]:
+    """The ensemble with other tensors of Xception, and their right hash."""
+    tensors = dict(load(FILES["xception.safetensors"]))
+    change(tensors)
+    content = save(tensors)
+    manifest = json.loads(FILES["ensemble.json"])
+    manifest["members"][0]["sha256"] = hashlib.sha256(content).hexdigest()
+    assert manifest["members"][0]["file"] == "xception.safetensors"
+    return FILES | {"ensemble.json": json.dumps(manifest).encode(), "xception.safetensors": content}
+
+
+def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_pulled(server, run):
+    sha = server.commit("me/leuko", FILES | {"malware.pkl": b"x", "notes.txt": b"x"})
+    status, lines = run("-c", PULL, "me/leuko")
+    assert status == 0 and lines[0] == f"me/leuko@{sha}"
+    pulled = {path.name for path in Path(lines[1]).iterdir()}
+    assert pulled == set(FILES)
+    for revision in ("main", sha):
+        status, lines = run("-c", PULL, f"me/leuko@{revision}")
+        assert lines[0] == f"me/leuko@{sha}"
+    before = len(server.asked)
+    run("-c", PULL, "me/leuko")
+    assert len(server.asked) == before  # all of it was in the cache
+
+
+def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, run, ensemble, tmp_path):
+    credit = "Drawn by LeukoVision, CC0."
+    (tmp_path / "examples").mkdir()
+    from PIL import Image
+
+    picture = painter.paint(painter.CellRecipe(), seed=3)
+    Image.fromarray(picture).save(tmp_path / "examples" / "one.png")
+    status, lines = run(
+        "-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--revision-tag", "v1.2",
+        "--examples", str(tmp_path / "examples"), "--credits", credit, HF_TOKEN=TOKEN,
+    )  # fmt: skip
+    assert status == 0, lines
+    pinned = lines[-1].split()[-1]
+    assert lines[-2] == f"{server.address}/me/leuko"
+    card = server.commits["me/leuko"][pinned.split("@")[1]]["README.md"].decode()
+    for words in ("library_name: keras", "model-index:", "roc_auc", credit, 'load_ensemble("me/leuko")'):
+        assert words in card
+    (own,) = ensemble.analyse([read_cell(picture)])
+    digest = hashlib.sha256(np.ascontiguousarray(own.cam)).hexdigest()
+    for name in (pinned, "me/leuko@v1.2"):
+        status, lines = run("-c", JUDGE, name)
+        assert lines[-2:] == [f"{own.p_all!r} {digest}", f"compact 1.2 ({pinned})"]
+
+
+def test_what_would_be_published_is_written_to_a_folder_instead(run, tmp_path):
+    out = tmp_path / "dry"
+    status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--dry-run", str(out))
+    assert status == 0, lines
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    assert (out / "README.md").read_text().startswith("---\n")
+    status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--dry-run", str(out))
+    assert status == 2 and "name an empty one" in " ".join(lines)
+    status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko")
+    assert status == 2 and "token" in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("500", "answered with an error (500)"), ("stall", "cannot be reached")]
+)
+def test_without_the_hub_the_cached_copy_is_used_and_said(server, run, fault, words):
+    sha = server.commit("me/leuko", FILES)
+    run("-c", PULL, "me/leuko")
+    server.fault = fault
+    status, lines = run("-c", PULL, "me/leuko")
+    assert status == 0 and lines[0] == f"me/leuko@{sha}"
+    assert words in lines[2] and "the copy in the cache is used" in lines[2]
+    status, lines = run("-c", PULL, "me/other")
+    assert status == 2 and words in lines[0] and "no copy of it in the cache" in lines[0]
+
+
+def test_offline_the_cached_copy_is_used_and_said(server, run):
+    sha = server.commit("me/leuko", FILES)
+    run("-c", PULL, "me/leuko")
+    server.asked.clear()
+    status, lines = run("-c", PULL, "me/leuko", HF_HUB_OFFLINE="1")
+    assert status == 0 and lines[0] == f"me/leuko@{sha}"
+    assert "the copy in the cache is used" in lines[2]
+    assert not server.asked
+
+
+def test_private_and_gated_repositories_want_a_token(server, run):
+    for repo, kind, words in (
+        ("me/mine", server.private, "none that you may see"),
+        ("me/gate", server.gated, "access must be asked"),
+    ):  # fmt: skip
+        sha = server.commit(repo, FILES)
+        kind.add(repo)
+        status, lines = run("-c", PULL, repo)
+        assert status == 2 and words in lines[0]
+        status, lines = run("-c", PULL, repo, HF_TOKEN=TOKEN)
+        assert status == 0 and lines[0] == f"{repo}@{sha}"
+
+
+def test_what_is_not_there_is_said(server, run):
+    server.commit("me/leuko", FILES)
+    server.commit("me/else", {"config.json": b"{}"})
+    for name, words in (
+        ("me/nothing", "no folder of that name is here, and no repository on the Hub"),
+        ("me/leuko@v9", "no such revision"),
+        ("me/else", "not an ensemble, the repository has no ensemble.json"),
+    ):
+        status, lines = run("-c", PULL, name)
+        assert status == 2 and lines[0].startswith(f"{name}: ") and words in lines[0]
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall"])
+def test_a_file_that_breaks_off_is_never_used_and_the_next_try_goes_on(server, run, fault):
+    sha = server.commit("me/leuko", FILES)
+    server.cut, server.fault = "inception_v3.safetensors", fault
+    status, lines = run("-c", PULL, "me/leuko")
+    assert status == 2 and lines[-1].startswith("me/leuko: "), lines
+    server.cut = server.fault = ""
+    status, lines = run("-c", PULL, "me/leuko")
+    assert status == 0 and lines[0] == f"me/leuko@{sha}"
+    assert all((Path(lines[1]) / name).read_bytes() == content for name, content in FILES.items())
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (with_manifest(format=99), "newer"),
+        (with_manifest(members=[{**MEMBER, "file": "../x"}]), "file"),
+        ({**FILES, "ensemble.json": b"no json"}, "not JSON"),
+        ({k: v for k, v in FILES.items() if k != "xception.safetensors"}, "xception.safetensors"),
+    ],
+    ids=["newer", "path", "json", "missing"],
+)  # fmt: skip
+def test_a_manifest_that_is_wrong_is_refused_while_pulling(server, run, files, words):
+    server.commit("me/leuko", files)
+    status, lines = run("-c", PULL, "me/leuko")
+    assert status == 2 and words in lines[0]
+
+
+def change_shape(tensors: dict[str, np.ndarray]) -> None:
+    name = next(iter(tensors))
+    tensors[name] = np.concatenate([tensors[name]] * 2)
+
+
+def add_nan(tensors: dict[str, np.ndarray]) -> None:
+    tensors[next(iter(tensors))].flat[0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (with_tensors(change_shape), "shape"),
+        (with_tensors(add_nan), "not finite"),
+        (FILES | {"xception.safetensors": FILES["inception_v3.safetensors"]}, "sha256"),
+    ],
+    ids=["shape", "nan", "hash"],
+)
+def test_tensors_that_are_wrong_are_refused_by_the_command_line(server, run, files, words, tmp_path):
+    server.commit("me/leuko", files)
+    from PIL import Image
+
+    Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
+    cell = str(tmp_path / "cell.png")
+    status, lines = run("-m", "leukovision", "analyse", cell, "--ensemble", "me/leuko")
+    assert status == 2 and words in " ".join(lines)
+
+
+def test_a_file_that_cannot_be_written_is_said(server, run):
+    server.commit("me/leuko", FILES)
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n{PULL}"
+    status, lines = run("-c", limited, "me/leuko")
+    assert status == 2 and lines[-1].startswith("me/leuko: ")
+
+
+def test_the_page_stays_up_on_the_embedded_ensemble_and_says_so(tmp_path, monkeypatch):
+    from leukovision.demo import build
+
+    found = build.find_or_embedded(tmp_path / "nothing")
+    assert found.folder == EMBEDDED
+    assert "The embedded ensemble is used in its place." in found.note and "nothing" in found.note
+
+
+def test_a_folder_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert hub.find("runs/mine").origin == "runs/mine"
+    with pytest.raises(StoreError, match="cache"):
+        hub.find("runs/other")
