@@ -1,5 +1,5 @@
 """The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | trust |
-card | publish`.
+card | publish | space`.
 
 Exit status: 0 done; 1 done, but some file could not be read, or a split leaks; 2 nothing done, and a
 sentence why.
@@ -58,12 +58,15 @@ def demo(
     examples: Annotated[Path | None, typer.Option(help="Folder of example pictures.")] = None,
     share: Annotated[bool, typer.Option("--share", help="Make a public link.")] = False,
     port: Annotated[int | None, typer.Option(help="Port; the next free one from 7860 by default.")] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="user:password that the page asks for; LEUKOVISION_AUTH by default.")
+    ] = None,
 ) -> None:
     """Open the page."""
     from leukovision.demo.build import serve
 
     with _said():
-        serve(ensemble=ensemble, examples=examples, share=share, port=port)
+        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth)
 
 
 @app.command()
@@ -359,6 +362,21 @@ def publish(
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     console.print(f"{endpoint}/{repo}", highlight=False, soft_wrap=True)
     console.print(f"--ensemble {pinned}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def space(
+    out: Annotated[Path, typer.Argument(help="Folder to write it into, empty or not there.")],
+    ensemble: Annotated[str, typer.Argument(metavar="USER/REPO[@REVISION]", help="Which ensemble decides.")],
+) -> None:
+    """Write a Hugging Face Space that pulls an ensemble from the Hub, ready to be pushed."""
+    from leukovision.training import publish
+
+    with _said():
+        _import_keras()
+        repo, _, revision = ensemble.partition("@")
+        for name in publish.space(out, repo, revision or None):
+            console.print(str(out / name), highlight=False, soft_wrap=True)
 
 
 def _of_split(names: str, split: str) -> str:

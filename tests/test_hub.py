@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_hub import TOKEN, FakeHub
+from gradio_client import Client
+from PIL import Image
 from safetensors.numpy import load, save
 
 from leukovision import hub, painter, read_cell
@@ -108,8 +113,6 @@ def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_p
 def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, run, ensemble, tmp_path):
     credit = "Drawn by LeukoVision, CC0."
     (tmp_path / "examples").mkdir()
-    from PIL import Image
-
     picture = painter.paint(painter.CellRecipe(), seed=3)
     Image.fromarray(picture).save(tmp_path / "examples" / "one.png")
     status, lines = run(
@@ -139,6 +142,41 @@ def test_what_would_be_published_is_written_to_a_folder_instead(run, tmp_path):
     assert status == 2 and "name an empty one" in " ".join(lines)
     status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko")
     assert status == 2 and "token" in " ".join(lines)
+
+
+def test_a_space_decides_by_the_ensemble_that_it_was_made_for(server, run, tmp_path):
+    sha = server.commit("me/leuko", FILES)
+    out = tmp_path / "space"
+    status, lines = run("-m", "leukovision", "space", str(out), "me/leuko")
+    assert status == 0, lines
+    head = (out / "README.md").read_text().split("---\n")[1]
+    assert "sdk: gradio" in head and "app_file: app.py" in head
+    assert "  - me/leuko domain.safetensors,ensemble.json,inception" in head and head.strip().endswith(sha)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "cache"), "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_NAME": "127.0.0.1", "PYTHONPATH": str(out),
+    }  # fmt: skip
+    page = subprocess.Popen([sys.executable, "app.py"], cwd=out, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/healthz", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert Client(address, verbose=False).predict(api_name="/ensemble")["origin"] == f"me/leuko@{sha}"
+    finally:
+        page.terminate()
+        page.wait(20)
+
+
+def test_a_password_of_another_form_is_refused(run):
+    status, lines = run("-m", "leukovision", "demo", "--auth", "teacher")
+    assert status == 2 and "user:password" in " ".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -238,8 +276,6 @@ def add_nan(tensors: dict[str, np.ndarray]) -> None:
 )
 def test_tensors_that_are_wrong_are_refused_by_the_command_line(server, run, files, words, tmp_path):
     server.commit("me/leuko", files)
-    from PIL import Image
-
     Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
     cell = str(tmp_path / "cell.png")
     status, lines = run("-m", "leukovision", "analyse", cell, "--ensemble", "me/leuko")

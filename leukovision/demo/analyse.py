@@ -59,7 +59,6 @@ TEXT = {
     "lost": "{name}: the file did not arrive whole; send it again.",
     "inside": "{name}: something went wrong in the program, not in your picture; it was not judged.",
     "no_ensemble": "No decision can be made, because the ensemble cannot be loaded. {why}",
-    "no_path": "Send the picture itself, with gradio_client.handle_file.",
     "empty_title": "What you will see",
 }
 EMPTY = (
@@ -174,21 +173,6 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
-    def analyse(picture: gr.FileData) -> dict[str, Any]:
-        """Judge one picture of a cell; returns the decision, p_all of the ensemble and each backbone."""
-        path = uploaded(picture["path"] if isinstance(picture, dict) else picture.path)
-        if path is None:
-            raise gr.Error(TEXT["no_path"], print_exception=False)
-        try:
-            analysis = get_ensemble().analyse([read_cell(path, path.name)])[0]
-        except (CellError, StoreError) as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        return as_json(analysis)
-
-    gr.api(  # type: ignore[attr-defined]
-        analyse, api_name="analyse", concurrency_limit=1, concurrency_id="ensemble"
-    )
-
 
 def judged(
     get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str
@@ -225,22 +209,6 @@ def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
         deletion for deletion, _ in curves(ensemble, numbers, maps, shown.maps.target, "black", REMOVED, ())
     )
     return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
-
-
-def as_json(analysis: Analysis) -> dict[str, Any]:
-    """An analysis without its pictures."""
-    return {
-        "decision": analysis.decision,
-        "p_all": analysis.p_all,
-        "logit": analysis.logit,
-        "members": {
-            name: {"p_all": member.p_all, "logit": member.logit, "share": member.share}
-            for name, member in analysis.members.items()
-        },
-        "in_domain": analysis.in_domain,
-        "reason": analysis.reason,
-        "ensemble": str(analysis.ensemble),
-    }
 
 
 def example_cells(folder: Path | None) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
-from leukovision.demo import analyse, render, teach
+from leukovision.demo import analyse, api, render, teach
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, find
 from leukovision.store import StoreError, read_manifest
@@ -75,6 +78,7 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(TEXT["teach"], id="teach", render_children=True):
                 teach.tab(get_ensemble, cells, examples is None, found.folder)
+        api.endpoints(get_ensemble)
         foot = gr.HTML(
             footer_html(_named(found), ready=False), apply_default_css=False, js_on_load=None,
             elem_id="lv-foot",
@@ -92,7 +96,7 @@ def serve(
     examples: Path | None = None,
     share: bool = False,
     port: int | None = None,
-    **launch: Any,
+    auth: str | None = None,
 ) -> None:
     """Build the page and serve it until it is stopped.
 
@@ -100,14 +104,27 @@ def serve(
         ensemble, examples: as in `build`.
         share: make a public link.
         port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
-        launch: more for `gr.Blocks.launch`.
+        auth: "user:password" that the page asks for; what LEUKOVISION_AUTH says by default.
+
+    Raises:
+        ValueError: `auth` is not of that form.
+        FileNotFoundError: as `build`.
     """
+    auth = auth or os.environ.get("LEUKOVISION_AUTH")
+    user, colon, password = (auth or "").partition(":")
+    if auth and not (user and colon and password):
+        raise ValueError("--auth and LEUKOVISION_AUTH want user:password, with neither of them empty.")
     theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
-    build(ensemble, examples).launch(
+    page = build(ensemble, examples)
+    app, _, _ = page.launch(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
-        enable_monitoring=False, ssr_mode=False, max_file_size=analyse.MAX_BYTES, **launch,
+        enable_monitoring=False, ssr_mode=False, max_file_size=analyse.MAX_BYTES,
+        auth=(user, password) if auth else None, prevent_thread_lock=True,
     )  # fmt: skip
+    # Before the routes of the page, which take every path. It says nothing but that the process answers.
+    app.router.routes.insert(0, Route("/healthz", lambda _: PlainTextResponse("ok")))
+    page.block_thread()
 
 
 def in_background(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:

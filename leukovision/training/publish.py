@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, HfApi, ModelCardData
 from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
+from leukovision import hub
 from leukovision.backbones import BACKBONES
 from leukovision.cell import CellError, read_cell
 from leukovision.ensemble import load_ensemble
@@ -101,6 +102,45 @@ def publish(out: Path, repo: str, private: bool = False, tag: str = "") -> str:
     except (HTTPError, ConnectionError) as error:
         raise StoreError(f"{repo}: the Hub cannot be reached ({type(error).__name__}).") from None
     return f"{repo}@{done.oid}"
+
+
+def space(out: Path, repo: str, revision: str | None = None) -> list[str]:
+    """Write a Hugging Face Space, ready to be pushed, whose page decides by an ensemble on the Hub.
+
+    Args:
+        out: a folder that is empty or not there.
+        repo: `user/repo` of the ensemble.
+        revision: of it; pinned to the commit that it stands for now.
+
+    Returns:
+        What lies in the folder.
+
+    Raises:
+        StoreError: as `hub.find`.
+        ValueError: `out` is not empty.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise ValueError(f"{out}: there is something in this folder; name an empty one.")
+    found = hub.pull(repo, revision)
+    root = Path(__file__).resolve().parents[2]
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("leukovision", "weights"):
+        shutil.copytree(root / name, out / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("requirements.txt", "LICENSE"):
+        shutil.copyfile(root / name, out / name)
+    app = (root / "app.py").read_text(encoding="utf-8")
+    head = 'os.environ.setdefault("LEUKOVISION_ENSEMBLE", ' + f'"{found.origin}")\n\nif __name__'
+    app = app.replace("from leukovision.demo", "import os\n\nfrom leukovision.demo", 1)
+    (out / "app.py").write_text(app.replace("if __name__", head, 1), encoding="utf-8")
+    own = (root / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1]
+    files = sorted(path.name for path in found.folder.iterdir() if path.name != "README.md")
+    commit = found.origin.partition("@")[2]
+    preload = f"preload_from_hub:\n  - {repo} {','.join(files)} {commit}\n"
+    words = (
+        f"# LeukoVision\n\nThe page decides by `{found.origin}`. Research and teaching; no medical device.\n"
+    )
+    (out / "README.md").write_text(f"---\n{own}{preload}---\n\n{words}", encoding="utf-8")
+    return sorted(path.name for path in out.iterdir())
 
 
 def _card(folder: Path, manifest: Manifest, repo: str, credit: str, trust: Path | None) -> str:

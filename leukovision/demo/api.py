@@ -1,0 +1,121 @@
+"""What programs ask: named endpoints that take a picture and give JSON, by the way that the page goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from leukovision.cell import CellError, read_cell
+from leukovision.demo.analyse import uploaded
+from leukovision.ensemble import Analysis, Ensemble
+from leukovision.saliency import DEFAULT, METHODS, explain
+from leukovision.store import StoreError
+
+NO_PATH = "Send the picture itself, with gradio_client.handle_file."
+
+Target = Literal["ALL", "healthy"]
+
+
+def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
+    """Put `/analyse`, `/explain` and `/ensemble` into the Blocks that are open.
+
+    Args:
+        get_ensemble: gives the ensemble, or waits until it is loaded.
+    """
+
+    def analyse(picture: gr.FileData) -> dict[str, Any]:
+        """Judge one picture of a white blood cell, cut out on black.
+
+        Args:
+            picture: PNG, JPEG, BMP, TIFF or WebP, up to 100 MB.
+
+        Returns:
+            decision ("ALL", "healthy" or "unsure"), p_all (0 to 1), logit, members (by backbone: p_all,
+            logit, and share, which sum to the logit), in_domain, reason (a sentence where it is unsure),
+            ensemble.
+        """
+        try:
+            return as_json(get_ensemble().analyse([read_cell(*_picture(picture))])[0])
+        except (CellError, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def explain_picture(
+        picture: gr.FileData, method: str = DEFAULT, target: Target = "ALL"
+    ) -> dict[str, Any]:
+        """Draw where on one picture of a cell the evidence lies.
+
+        Args:
+            picture: as for /analyse.
+            method: adds_up, gradcam, gradcam_plus_plus, layercam, scorecam, gradient, smoothgrad or
+                integrated_gradients.
+            target: "ALL" or "healthy": what speaks for it is above 0.
+
+        Returns:
+            method, title, paper, target, maps (by backbone: rows of numbers, as fine as the method has
+            them), weights (by backbone: how much each counts in the combined map), ensemble.
+        """
+        try:
+            ensemble = get_ensemble()
+            numbers = ensemble.input.numbers(ensemble.input.picture(read_cell(*_picture(picture))))
+            maps = explain(ensemble, numbers, method, target)
+        except (ValueError, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return {
+            "method": method,
+            "title": METHODS[method].title,
+            "paper": METHODS[method].paper,
+            "target": target,
+            "maps": {name: found.round(4).tolist() for name, found in maps.members.items()},
+            "weights": {member.backbone: member.weight for member in ensemble.manifest.members},
+            "ensemble": str(ensemble.source),
+        }
+
+    def ensemble() -> dict[str, Any]:
+        """Which ensemble decides here.
+
+        Returns:
+            name, version, origin, note, members (backbone, cut, weight), thresholds, figures (by subject,
+            with intervals), intended_use, limits.
+        """
+        try:
+            loaded = get_ensemble()
+        except StoreError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        manifest = loaded.manifest.model_dump(mode="json")
+        members = [{key: one[key] for key in ("backbone", "cut", "weight")} for one in manifest["members"]]
+        kept = ("name", "version", "thresholds", "figures", "intended_use", "limits")
+        return {key: manifest[key] for key in kept} | {
+            "origin": loaded.found.origin, "note": loaded.found.note, "members": members,
+        }  # fmt: skip
+
+    heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
+    gr.api(analyse, api_name="analyse", **heavy)  # type: ignore[attr-defined]
+    gr.api(explain_picture, api_name="explain", **heavy)  # type: ignore[attr-defined]
+    gr.api(ensemble, api_name="ensemble", concurrency_limit=None)  # type: ignore[attr-defined]
+
+
+def as_json(analysis: Analysis) -> dict[str, Any]:
+    """An analysis without its pictures."""
+    return {
+        "decision": analysis.decision,
+        "p_all": analysis.p_all,
+        "logit": analysis.logit,
+        "members": {
+            name: {"p_all": member.p_all, "logit": member.logit, "share": member.share}
+            for name, member in analysis.members.items()
+        },
+        "in_domain": analysis.in_domain,
+        "reason": analysis.reason,
+        "ensemble": str(analysis.ensemble),
+    }
+
+
+def _picture(given: Any) -> tuple[Path, str]:
+    """What was uploaded, and its name."""
+    path = uploaded(given["path"] if isinstance(given, dict) else given.path)
+    if path is None:
+        raise gr.Error(NO_PATH, print_exception=False)
+    return path, path.name
