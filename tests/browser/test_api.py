@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -66,3 +67,28 @@ def test_a_bad_picture_gets_its_sentence(client, tmp_path):
 def test_health_is_answered(address):
     with urllib.request.urlopen(f"{address}/healthz") as answer:
         assert (answer.status, answer.read()) == (200, b"ok")
+
+
+def test_visitors_at_once_get_their_own_results_and_rubbish_harms_nobody(address, tmp_path, ensemble):
+    """`benchmarks/load.py` does the same with fifty visitors for three minutes."""
+
+    def visit(place: int) -> list[object]:
+        path = tmp_path / f"{place}.png"
+        if place == 5:
+            path.write_bytes(b"rubbish")
+        else:
+            Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(path)
+        visitor, said = Client(address, verbose=False), []
+        for _ in range(3):
+            try:
+                said.append(visitor.predict(handle_file(path), api_name="/analyse")["p_all"])
+            except AppError as error:
+                said.append(str(error))
+        return said
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(visit, range(6)))
+    assert all("not an image" in said for said in found.pop())
+    for place, said in enumerate(found):
+        (own,) = ensemble.analyse([read_cell(tmp_path / f"{place}.png")])
+        assert said == [pytest.approx(own.p_all, abs=1e-6)] * 3

@@ -1,0 +1,110 @@
+"""Fifty visitors at once on the running page, every tenth of whom sends rubbish.
+
+    .venv/bin/python benchmarks/load.py [VISITORS [SECONDS]]
+
+Each visitor has a cell of their own, so that a result that was swapped would be seen.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from leukovision import load_ensemble, painter, read_cell
+
+ROOT = Path(__file__).parents[1]
+PORT = 7897
+ADDRESS = f"http://127.0.0.1:{PORT}/"
+
+
+def memory(process: int) -> float:
+    """Resident memory of a process, MB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def visit(cell: Path, truth: float | None, until: float, said: Counter, seconds: list[float]) -> None:
+    """Ask again and again; count what comes back."""
+    client = Client(ADDRESS, verbose=False)
+    while time.monotonic() < until:
+        start = time.monotonic()
+        try:
+            found = client.predict(handle_file(cell), api_name="/analyse")["p_all"]
+        except AppError as error:
+            full = "queue is full" in str(error).lower()
+            kind = "told to wait" if full else "refused with a sentence" if truth is None else "LOST"
+            said[kind] += 1
+            time.sleep(1 if full else 0)
+            continue
+        except Exception as error:
+            said[f"LOST ({type(error).__name__})"] += 1
+            continue
+        said["right" if truth is not None and abs(found - truth) < 1e-4 else "SWAPPED"] += 1
+        seconds.append(time.monotonic() - start)
+
+
+def main(visitors: int, lasting: float) -> None:
+    """Serve, ask and print."""
+    ensemble, truth, cells = load_ensemble(), {}, []
+    folder = Path(tempfile.mkdtemp())
+    for place in range(visitors):
+        cell = folder / f"cell {place}.png"
+        if place % 10 == 9:
+            cell.write_bytes(b"rubbish" * 1000)
+        else:
+            Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(cell)
+            truth[cell] = ensemble.analyse([read_cell(cell)])[0].p_all
+        cells.append(cell)
+    command = [sys.executable, "-m", "leukovision", "demo", "--port", str(PORT)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{ADDRESS}healthz", timeout=30).read()
+                break
+            except OSError:
+                time.sleep(0.1)
+        warm, said, seconds = Counter(), Counter(), []
+        # What is there once, after all kinds of work were done, is not growth.
+        early = time.monotonic() + min(20, lasting / 3)
+        _together(cells[:10], truth, early, warm, [])
+        before = memory(server.pid)
+        start = time.monotonic()
+        _together(cells, truth, start + lasting, said, seconds)
+        took = time.monotonic() - start
+        time.sleep(5)
+        after = memory(server.pid)
+    finally:
+        server.terminate()
+        server.wait()
+    print(f"{os.cpu_count()} cores, {visitors} visitors, {took:.0f} s")
+    print(", ".join(f"{kind}: {count}" for kind, count in sorted(said.items())))
+    slow = statistics.quantiles(seconds, n=20)[-1]
+    print(
+        f"{said['right'] / took:.1f} right answers a second; median {statistics.median(seconds):.1f} s, 95 % {slow:.1f} s"
+    )
+    print(f"memory {before:.0f} MB before, {after:.0f} MB after: {after / before:.2f}")
+
+
+def _together(cells: list[Path], truth: dict, until: float, said: Counter, seconds: list[float]) -> None:
+    threads = [
+        threading.Thread(target=visit, args=(cell, truth.get(cell), until, said, seconds)) for cell in cells
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main(*(int(given) for given in sys.argv[1:2] or ["50"]), *(float(g) for g in sys.argv[2:3] or ["180"]))
