@@ -90,9 +90,8 @@ def main(visitors: int, lasting: float) -> None:
     print(f"{os.cpu_count()} cores, {visitors} visitors, {took:.0f} s")
     print(", ".join(f"{kind}: {count}" for kind, count in sorted(said.items())))
     slow = statistics.quantiles(seconds, n=20)[-1]
-    print(
-        f"{said['right'] / took:.1f} right answers a second; median {statistics.median(seconds):.1f} s, 95 % {slow:.1f} s"
-    )
+    rate, median = said["right"] / took, statistics.median(seconds)
+    print(f"{rate:.1f} right answers a second; median {median:.1f} s, 95 % {slow:.1f} s")
     print(f"memory {before:.0f} MB before, {after:.0f} MB after: {after / before:.2f}")
 
 
