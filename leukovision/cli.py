@@ -504,7 +504,7 @@ def _row(path: Path, analysis: Any, cell: Cell | CellError) -> dict[str, Any]:
 
 def _write_maps(analysis: Any, path: Path, folder: Path, number: int) -> None:
     """The combined map and each member's as PNG: the number keeps files of one name apart."""
-    from leukovision.demo.render import overlays
+    from leukovision.pictures import overlays
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in overlays(analysis).items():

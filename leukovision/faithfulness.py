@@ -24,6 +24,9 @@ REMOVED = (0.05, 0.1, 0.2, 0.4, 0.7)
 INSERTED = (0.25, 0.5, 0.75, 0.9)
 """Shares of the cell that an insertion curve has put back: finer where a decision comes back, at the end."""
 
+CHECKED = (0.1, 0.25, 0.5, 0.75)
+"""Shares of the cell that the quick check of one map takes away: with two random maps one batch of 14."""
+
 BASELINES = ("black", "blurred")
 """What stands in a removed place: black, or the cell without its details."""
 
@@ -125,6 +128,26 @@ def curves(
         )
         for row in rest
     ]
+
+
+def against_chance(
+    ensemble: Ensemble, numbers: np.ndarray, saliency: np.ndarray, target: str
+) -> tuple[Curve, Curve]:
+    """The quick check of one map: how p falls when the cell is taken away by the map, and by chance.
+
+    Args:
+        ensemble: which is asked.
+        numbers: (size, size, 3) float32, the picture.
+        saliency: (size, size) float32, above 0 what speaks for the target.
+        target: "ALL" or "healthy".
+
+    Returns:
+        Deletion curves, to black, of the map and of the mean of two random ones.
+    """
+    maps = [saliency, *(random_map(ensemble.input.size, seed) for seed in (0, 1))]
+    found = [deletion for deletion, _ in curves(ensemble, numbers, maps, target, "black", CHECKED, ())]
+    own, *others = found
+    return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
 
 
 def mixed(numbers: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -12,13 +12,13 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from leukovision import painter
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.faithfulness import Curve, curves, random_map
+from leukovision.faithfulness import Curve, against_chance
+from leukovision.pictures import thumbnail
 from leukovision.saliency import METHODS
 from leukovision.store import StoreError
 
@@ -76,9 +76,6 @@ EMPTY = (
         "The maps are not an illustration: what they hold, added up, is the decision.",
     ),
 )
-
-REMOVED = (0.1, 0.25, 0.5, 0.75)
-"""Shares of the cell that the page's deletion curve takes away: with two random maps one batch of 14."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,12 +200,7 @@ def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
     """How p of the leaning class falls when the cell is taken away by the combined map, and by chance."""
     numbers = ensemble.input.numbers(shown.analysis.picture)
     sign = 1 if shown.maps.target == "ALL" else -1
-    floors = [random_map(ensemble.input.size, seed) for seed in (0, 1)]
-    maps = [sign * shown.maps.smooth[render.COMBINED], *floors]
-    own, *others = (
-        deletion for deletion, _ in curves(ensemble, numbers, maps, shown.maps.target, "black", REMOVED, ())
-    )
-    return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
+    return against_chance(ensemble, numbers, sign * shown.maps.smooth[render.COMBINED], shown.maps.target)
 
 
 def example_cells(folder: Path | None) -> list[Cell]:
@@ -298,16 +290,7 @@ def _button(act: str, kind: str = "") -> str:
 def _img(cell: Cell, side: int, alt: str) -> str:
     """The cell in its colours; on black it is too dark for screens and projectors, so it is lit up."""
     kind = "lv-brighter" if cell.on_black else ""
-    return f'<img class="{kind}" src="{render.data_uri(_thumbnail(cell, side))}" alt="{escape(alt)}">'
-
-
-def _thumbnail(cell: Cell, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: the cell in its colours with a little black around it."""
-    rows, columns = np.nonzero(cell.outline)
-    reach = max(np.ptp(rows), np.ptp(columns)) / 2 * 1.12 + 1
-    y, x = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
-    box = tuple(round(edge) for edge in (x - reach, y - reach, x + reach, y + reach))
-    return np.asarray(Image.fromarray(cell.pixels).crop(box).resize((side, side), Image.Resampling.LANCZOS))
+    return f'<img class="{kind}" src="{render.data_uri(thumbnail(cell, side))}" alt="{escape(alt)}">'
 
 
 _DONE = """() => {
