@@ -65,6 +65,17 @@ def read_cell(source: str | Path | bytes | np.ndarray | Image.Image, name: str |
             all one colour, or animated. The text names the file and says what would be right.
         FileNotFoundError: there is no such file.
     """
+    return framed(*read_picture(source, name))
+
+
+def read_picture(
+    source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None
+) -> tuple[np.ndarray, str]:
+    """Read a picture of anything, as `read_cell` does, and raise what it raises.
+
+    Returns:
+        (h, w, 3) uint8, RGB, upright, in its own size; and what to call it.
+    """
     if isinstance(source, (str, Path)):
         name = name or str(source)
         source = Path(source).read_bytes()
@@ -72,7 +83,7 @@ def read_cell(source: str | Path | bytes | np.ndarray | Image.Image, name: str |
     rgb = _from_array(source, name) if isinstance(source, np.ndarray) else _decode(source, name)
     if (rgb == rgb[0, 0]).all():
         raise CellError(f"{name}: the picture is all one colour; send a picture that shows a cell.")
-    return _frame(rgb, name)
+    return rgb, name
 
 
 def foreground(rgb: np.ndarray) -> np.ndarray:
@@ -177,12 +188,17 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
     return _to_rgb(Image.fromarray(array))
 
 
-def _frame(rgb: np.ndarray, name: str) -> Cell:
-    """(h, w, 3) uint8 -> the cell in its frame."""
-    height, width = rgb.shape[:2]
+def is_on_black(rgb: np.ndarray) -> bool:
+    """Whether (h, w, 3) uint8 is something cut out on black."""
     found = foreground(rgb)
     edge = np.concatenate([found[0], found[-1], found[:, 0], found[:, -1]])
-    on_black = found.any() and edge.mean() <= 0.2 and found.mean() <= 0.95
+    return bool(found.any() and edge.mean() <= 0.2 and found.mean() <= 0.95)
+
+
+def framed(rgb: np.ndarray, name: str) -> Cell:
+    """(h, w, 3) uint8 -> the cell in its frame."""
+    height, width = rgb.shape[:2]
+    found, on_black = foreground(rgb), is_on_black(rgb)
     if (height, width) != (FRAME, FRAME):
         if on_black:
             rows, columns = ndimage.find_objects(largest_part(found).astype(np.uint8))[0]
@@ -198,9 +214,9 @@ def _frame(rgb: np.ndarray, name: str) -> Cell:
         canvas.paste(image, ((FRAME - size[0]) // 2, (FRAME - size[1]) // 2))
         rgb = np.asarray(canvas)
         found = foreground(rgb)
-    on_black = on_black and found.any()
+    on_black = on_black and bool(found.any())
     outline = largest_part(found) if on_black else np.ones((FRAME, FRAME), dtype=bool)
-    return Cell(np.ascontiguousarray(rgb), outline, bool(on_black), name)
+    return Cell(np.ascontiguousarray(rgb), outline, on_black, name)
 
 
 def largest_part(mask: np.ndarray) -> np.ndarray:

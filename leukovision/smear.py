@@ -1,0 +1,552 @@
+"""A photo of a smear comes in; its white cells, each cut out on black, go out.
+
+Light through a stained smear is lost exponentially to the stain (Beer and Lambert), so everything here is
+measured in optical density against the bare slide of the same photo: white balance drops out and gamma
+becomes a factor. What is nucleus is told from red cells by stain separation (Ruifrok & Johnston 2001,
+Anal Quant Cytol Histol 23:291) with the red of the photo's own red cells, and what is a cell by the closed
+path around a nucleus that best parts its stain from what lies outside. Lengths are measured in red cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from skimage import draw, feature, filters, measure, morphology, segmentation
+
+from leukovision.cell import BLACK, FRAME, Cell, foreground, framed, is_on_black, largest_part, read_picture
+
+RED_CELL = 7.5
+"""Diameter of a red cell on a smear, um."""
+
+PX_PER_UM = 19.0
+"""Of the training frame. Small lymphocytes are 1.15 red cells wide on smears where both are measured, and
+the healthy cells of C-NMC, most of which are small lymphocytes, are 172 px wide (median of 150)."""
+
+TYPICAL = 200
+"""Diameter of a training cell, px of the frame: what a cell gets where no red cell gives the scale."""
+
+ROUGH = 900
+"""Longest side of the picture in which red cells are measured, px."""
+
+FINE = 40
+"""Diameter of a red cell in the picture in which cells are found, px: 0.2 um each."""
+
+LARGEST = 4e6
+"""Of that picture, px, however small its red cells are."""
+
+ANGLES = 96
+"""Points of a contour."""
+
+LOBE = 0.33
+"""Inner radius below which a dark piece is a lobe or a fragment rather than a nucleus, in red cells."""
+
+SMALLEST = 0.3
+"""Area of the smallest nucleus, in red cells: a platelet has less."""
+
+NUCLEUS = 1.2
+"""Diameter of a disc of a usual nucleus's area, in red cells."""
+
+RED_STAIN = np.array([0.2, 0.65, 0.73])
+"""Density of red cells by channel where a photo shows too few of them to measure it."""
+
+DENSER = 1.5
+"""How much more violet a nucleus is, at least, than red cells are dense in green."""
+
+TOUCHES = "touches the border"
+BLURRED = "out of focus"
+BROKEN = "broken"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One white cell of a photo.
+
+    Attributes:
+        box: left, top, right, bottom; px of the photo, right and bottom just outside.
+        contour: (n, 2) float64, x and y in px of the photo; a closed polygon, the first point not repeated.
+        cell: cut out on black and scaled as the training cells are.
+        scale: px of the cell's frame for a px of the photo.
+        marks: what is wrong with it, of "touches the border", "out of focus" and "broken".
+    """
+
+    box: tuple[int, int, int, int]
+    contour: np.ndarray
+    cell: Cell
+    scale: float
+    marks: tuple[str, ...] = ()
+
+
+def density(rgb: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 photo -> (h, w, 3) float32: optical density, 0 where the slide is bare.
+
+    The light may fall off towards the edges: it is taken for a paraboloid through the bare slide.
+    """
+    logs = -np.log(rgb.astype(np.float32) + 1)
+    green = ndimage.gaussian_filter1d(np.bincount(rgb[..., 1].ravel(), minlength=256).astype(float), 3)
+    peaks = [v for v in range(1, 255) if green[v - 1] <= green[v] > green[v + 1]]
+    brightest = max([v for v in peaks if green[v] > 0.1 * green.max()] or [int(green.argmax())])
+    bare = np.abs(rgb[..., 1].astype(int) - brightest) <= 6
+    found = logs - np.median(logs[bare], axis=0)
+    y, x = np.mgrid[-1 : 1 : rgb.shape[0] * 1j, -1 : 1 : rgb.shape[1] * 1j].astype(np.float32)
+    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
+    for _ in range(2):
+        bare = np.abs(found).max(axis=-1) < filters.threshold_otsu(np.clip(found[..., 1], 0, 2)) / 2
+        # Where hardly any bare slide is seen, a curved surface would be guesswork.
+        if bare.mean() < 0.1 or min(np.ptp(x[bare]), np.ptp(y[bare])) < 1.5:
+            break
+        places = np.flatnonzero(bare.ravel())[:: max(1, int(bare.sum()) // 20_000)]
+        light = np.linalg.lstsq(
+            terms.reshape(-1, 6)[places], found.reshape(-1, 3)[places].astype(np.float32), rcond=None
+        )[0]
+        found = found - terms @ light
+    return np.asarray(found, dtype=np.float32)
+
+
+def purple(od: np.ndarray) -> np.ndarray:
+    """(..., 3) density -> (...): how much of it is the violet of nuclei, for the usual red of red cells."""
+    return np.asarray(od[..., 0] + od[..., 1] - od[..., 2])
+
+
+def red_cell_diameter(od: np.ndarray) -> float:
+    """(h, w, 3) density -> diameter of its red cells, px; nan where there are too few.
+
+    Red cells that lie alone give it. Where all overlap, as in rouleaux, the width of their heaps does.
+    """
+    od = ndimage.gaussian_filter(od, (1, 1, 0))
+    violet, green = purple(od), od[..., 1]
+    stained = green > filters.threshold_multiotsu(np.clip(green, 0, np.percentile(green, 99)), 3)[0]
+    stained = ndimage.binary_opening(stained, iterations=2)
+    side = max(3, min(green.shape) // 50)
+    nuclear = violet > _level(violet, side) / 2
+    red = stained & ~ndimage.binary_dilation(nuclear, iterations=side)
+
+    def width(mask: np.ndarray) -> float:
+        depth = ndimage.distance_transform_edt(mask)
+        peaks = feature.peak_local_max(depth, min_distance=4, threshold_abs=3, labels=red.astype(int))
+        widths = 2 * depth[tuple(peaks.T)]
+        return _middle(widths, widths**2)
+
+    thin = width(stained)  # half a ring's, where cells have a pale centre
+    if np.isnan(thin):
+        return float("nan")
+    alone = []
+    for part in measure.regionprops(ndimage.label(stained)[0]):
+        area, (top, left, bottom, right) = part.area_filled, part.bbox
+        inside = top > 1 and left > 1 and bottom < green.shape[0] - 1 and right < green.shape[1] - 1
+        if not inside or area < thin**2 * np.pi / 4 or nuclear[part.slice][part.image].mean() > 0.05:
+            continue
+        if area > 0.9 * part.area_convex and part.axis_minor_length > 0.65 * part.axis_major_length:
+            alone.append(np.sqrt(4 * area / np.pi))
+    if len(alone) > 1:
+        return _middle(np.array(alone), np.array(alone) ** 2)
+    return width(morphology.remove_small_holes(stained, max_size=int(thin**2)))
+
+
+def _level(stain: np.ndarray, side: int) -> float:
+    """The highest level that some square of this side, px, lies wholly above."""
+    return float(ndimage.minimum_filter(stain, side).max())
+
+
+def _middle(values: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted median; nan of nothing."""
+    if not len(values):
+        return float("nan")
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def nuclear_stain(od: np.ndarray, size: float) -> np.ndarray:
+    """Separate the stain of nuclei from that of red cells.
+
+    Args:
+        od: (h, w, 3) density.
+        size: diameter of a red cell, px.
+
+    Returns:
+        (h, w) float32, about 0 for slide and red cells, and 1 for the darkest nucleus; all 0 where nothing
+        is of the colour of nuclei, or nothing of it denser than red cells are.
+    """
+    violet, green = purple(od), od[..., 1]
+    side = max(3, round(size / 3))
+    level, base = _level(violet, side), float(np.median(violet))
+    stained = green > filters.threshold_multiotsu(np.clip(green, 0, np.percentile(green, 99)), 3)[0]
+    nuclear = violet > base + 0.6 * (level - base)
+    red = stained & (violet < base + 0.3 * (level - base))
+    red_stain = np.median(od[red], axis=0) if red.mean() > 0.02 else RED_STAIN
+    if not nuclear.any() or level - base < DENSER * red_stain[1]:
+        return np.zeros(green.shape, np.float32)
+    blue_stain = np.median(od[nuclear], axis=0)
+    across = blue_stain - red_stain * (blue_stain @ red_stain) / (red_stain @ red_stain)
+    stain = od @ across.astype(np.float32)
+    return np.asarray((stain - np.median(stain)) / max(_level(stain, side), 1e-6), dtype=np.float32)
+
+
+def nuclei(stain: np.ndarray, size: float) -> np.ndarray:
+    """Nuclei, with all lobes of one under one label.
+
+    Args:
+        stain: (h, w) float32 of `nuclear_stain`.
+        size: diameter of a red cell, px.
+
+    Returns:
+        (h, w) int: 0, or the number of the nucleus.
+    """
+    dark = stain > max(0.4, 4 * _noise(stain))
+    dark = morphology.opening(dark, morphology.disk(max(1, round(0.06 * size))))
+    dark = morphology.remove_small_holes(dark, max_size=int(0.1 * size**2))
+    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(dark), 0.04 * size)
+    peaks = morphology.h_maxima(depth, 0.04 * size)
+    pieces = segmentation.watershed(-depth, ndimage.label(peaks, np.ones((3, 3)))[0], mask=dark)
+    parts = measure.regionprops(pieces, intensity_image=depth)
+    if not parts:
+        return pieces
+    radius = {part.label: float(part.intensity_max) for part in parts}
+    owner = {label: label for label in radius}
+
+    def find(label: int) -> int:
+        while owner[label] != label:
+            label = owner[label]
+        return label
+
+    stained = ndimage.gaussian_filter(stain, 0.03 * size) > max(0.06, 1.5 * _noise(stain))
+    for first, second, neck, gap in sorted(_neighbours(pieces, depth, stain, size), key=lambda n: n[3]):
+        a, b = find(first), find(second)
+        if a == b:
+            continue
+        smaller = min(radius[a], radius[b])
+        rows, columns = (
+            slice(min(box[i] for box in boxes), max(box[i + 2] for box in boxes))
+            for boxes in [[part.bbox for part in parts if find(part.label) in (a, b)]]
+            for i in (0, 1)
+        )
+        local = pieces[rows, columns]
+        together = np.isin(local, [label for label in owner if find(label) in (a, b)])
+        if max(together.shape) > 2.2 * size:
+            continue
+        # Around two cells that touch, slide or red cells reach in between; around lobes, cytoplasm.
+        hull = morphology.convex_hull_image(together)
+        empty = (hull & ~together & ~stained[rows, columns]).sum() / hull.sum()
+        whole = smaller > LOBE * size
+        if (gap == 0 and neck > 0.75 * smaller) or (not whole and empty < 0.12) or (whole and empty < 0.03):
+            owner[b] = a
+            radius[a] = max(radius[a], radius[b])
+    table = np.arange(pieces.max() + 1)
+    for label in owner:
+        table[label] = find(label)
+    return _worthy(segmentation.relabel_sequential(table[pieces])[0], stain, size)
+
+
+def _noise(stain: np.ndarray) -> float:
+    """Spread of what is not nucleus."""
+    return 1.4826 * float(np.median(np.abs(stain - np.median(stain))))
+
+
+def _neighbours(
+    pieces: np.ndarray, depth: np.ndarray, stain: np.ndarray, size: float
+) -> list[tuple[int, int, float, float]]:
+    """Pairs of pieces that touch or nearly touch: their labels, the half width of the neck, the gap, px."""
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = pieces[: pieces.shape[0] - down, max(0, -right) : pieces.shape[1] - max(0, right)]
+        there = pieces[down:, max(0, right) : pieces.shape[1] + min(0, right)]
+        both = (here != there) & (here > 0) & (there > 0)
+        level = depth[: pieces.shape[0] - down, max(0, -right) : pieces.shape[1] - max(0, right)]
+        for a, b, neck in zip(here[both], there[both], level[both], strict=True):
+            pair = (min(a, b), max(a, b))
+            found[pair] = (max(found.get(pair, (0.0, 0.0))[0], float(neck)), 0.0)
+    points = {
+        part.label: part.coords[segmentation.find_boundaries(part.image, mode="inner")[part.image]]
+        for part in measure.regionprops(pieces)
+    }
+    labels = list(points)
+    for place, a in enumerate(labels):
+        for b in labels[place + 1 :]:
+            if (a, b) in found:
+                continue
+            near, far = points[a], points[b]
+            if np.abs(near.mean(0) - far.mean(0)).max() > 2.2 * size:
+                continue
+            distance = np.hypot(*(near[:, None] - far[None]).transpose(2, 0, 1))
+            i, j = np.unravel_index(distance.argmin(), distance.shape)
+            gap = float(distance[i, j])
+            if gap > 0.5 * size:
+                continue
+            # Between the lobes of one nucleus there is cytoplasm, not slide or red cell.
+            way = np.linspace(near[i], far[j], 9)[1:-1].round().astype(int)
+            if gap < 0.08 * size or stain[tuple(way.T)].min() > max(0.08, 1.5 * _noise(stain)):
+                found[(a, b)] = (0.0, gap)
+    return [(a, b, neck, gap) for (a, b), (neck, gap) in found.items()]
+
+
+def _worthy(labels: np.ndarray, stain: np.ndarray, size: float) -> np.ndarray:
+    """Those nuclei that are large and dark enough: a platelet is neither."""
+    parts = measure.regionprops(labels, intensity_image=stain)
+    levels = {part.label: float(np.percentile(part.image_intensity[part.image], 75)) for part in parts}
+    red_cell = np.pi / 4 * size**2
+    large = [levels[part.label] for part in parts if part.area > 0.4 * red_cell]
+    usual = float(np.median(large)) if large else 0.0
+    for part in parts:
+        if part.area < SMALLEST * red_cell or levels[part.label] < 0.5 * usual:
+            labels[labels == part.label] = 0
+    return segmentation.relabel_sequential(labels)[0]
+
+
+def outline(stain: np.ndarray, labels: np.ndarray, number: int, size: float) -> np.ndarray:
+    """The cell around a nucleus, as the closed path that best parts cytoplasm from what lies outside.
+
+    Around the middle of the nucleus a path has one radius for each angle, and its worth is how much more
+    nuclear stain than outside it encloses; the best of all such paths is found by dynamic programming.
+
+    Args:
+        stain: (h, w) float32 of `nuclear_stain`.
+        labels: (h, w) int of `nuclei`.
+        number: which nucleus.
+        size: diameter of a red cell, px.
+
+    Returns:
+        (ANGLES, 2) float64: x and y of a closed polygon, px.
+    """
+    own = labels == number
+    other = (labels > 0) & ~own
+    to_own = ndimage.distance_transform_edt(~own)
+    to_other = ndimage.distance_transform_edt(~other) if other.any() else np.full(own.shape, np.inf)
+    smooth = ndimage.gaussian_filter(stain, 0.03 * size)
+    near = (to_own > 0.1 * size) & (to_own < 0.6 * size) & (to_other > to_own)
+    low = max(0.06, 1.5 * _noise(smooth))
+    split = filters.threshold_otsu(smooth[near]) if near.sum() > 30 else low
+    split = float(np.clip(split, low, max(low, 0.25)))
+    worth = np.clip((smooth - split) / split, -1, 1)
+    worth = np.where(own, 2.0, np.where(to_other < to_own, -2.0, worth))
+    middle = np.array(ndimage.center_of_mass(morphology.convex_hull_image(own)))
+    far = np.hypot(*(np.argwhere(own) - middle).T).max() + 0.9 * size
+    for _ in range(2):
+        radii = _path(worth, middle, far)
+        angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+        polygon = middle + radii[:, None] * np.stack([np.sin(angles), np.cos(angles)], axis=1)
+        polygon = np.clip(polygon, 0, np.array(stain.shape) - 1)
+        inside = draw.polygon2mask(stain.shape, polygon)
+        middle = np.array(ndimage.center_of_mass(inside | own))
+    return polygon[:, ::-1] + 0.5
+
+
+def _path(worth: np.ndarray, middle: np.ndarray, far: float) -> np.ndarray:
+    """(h, w) worth, (2,) middle -> (ANGLES,) float64: radii of the path that encloses the most."""
+    angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    steps = np.arange(0.5, max(far, 4), 1.0)
+    rows = middle[0] + np.sin(angles)[:, None] * steps
+    columns = middle[1] + np.cos(angles)[:, None] * steps
+    rays = ndimage.map_coordinates(worth, [rows, columns], order=1, mode="constant", cval=-0.05)
+    gains = np.cumsum(rays, axis=1)
+    gains = np.concatenate([gains, gains])  # twice around, so that the middle is closed
+    reach = np.arange(-3, 4)
+    total, came = gains[0], np.zeros(gains.shape, dtype=int)
+    places = np.arange(len(steps))
+    for angle in range(1, len(gains)):
+        options = np.full((len(reach), len(steps)), -np.inf)
+        for row, shift in enumerate(reach):
+            source = places + shift
+            valid = (source >= 0) & (source < len(steps))
+            options[row, valid] = total[source[valid]] - 0.5 * abs(shift)
+        best = options.argmax(axis=0)
+        came[angle] = places + reach[best]
+        total = options[best, places] + gains[angle]
+    place = int(total.argmax())
+    radii = np.empty(len(gains))
+    for angle in range(len(gains) - 1, -1, -1):
+        radii[angle] = steps[place] + 0.5
+        place = int(came[angle, place])
+    half = ANGLES // 2
+    radii = np.roll(radii[half : half + ANGLES], half)
+    return np.asarray(ndimage.gaussian_filter1d(radii, 1.5, mode="wrap"))
+
+
+def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None) -> list[Found]:
+    """Find the white cells of a photo of a smear, or the one of a photo of a cell.
+
+    Args:
+        source: as `read_cell` takes it.
+        name: used in errors and, with a number, for the cells; a path's own text by default.
+
+    Returns:
+        The cells from top to bottom, marked where something is wrong with them; none if the photo shows
+        none. What is a cell on black already comes back as `read_cell` reads it.
+
+    Raises:
+        CellError, FileNotFoundError: as `read_cell` does.
+    """
+    rgb, name = read_picture(source, name)
+    if is_on_black(rgb):
+        return [_as_it_is(rgb, name)]
+    size = _red_cells(rgb)
+    labels, stain, od, zoom = _nuclei_of(rgb, size)
+    found = []
+    for number in range(1, labels.max() + 1):
+        contour = outline(stain, labels, number, size * zoom)
+        marks = _marks(contour, od, stain, labels == number, size * zoom)
+        found.append((contour / zoom, marks))
+    found.sort(key=lambda one: one[0][:, 1].mean())
+    scale = PX_PER_UM * RED_CELL / size
+    return [
+        replace(cut(rgb, contour, scale, f"{name}, cell {number}"), marks=marks)
+        for number, (contour, marks) in enumerate(found, 1)
+    ]
+
+
+def cut(
+    photo: np.ndarray,
+    where: np.ndarray | tuple[int, int, int, int],
+    scale: float | None = None,
+    name: str = "picture",
+) -> Found:
+    """Cut one cell out of a photo.
+
+    Args:
+        photo: (h, w, 3) uint8, RGB.
+        where: its outline, (n, 2) float, x and y in px; or what belongs to it, (h, w) bool; or a box around
+            it, left, top, right and bottom in px, in which its outline is looked for.
+        scale: px of the training frame for a px of the photo, as `Found.scale` of other cells of the photo
+            has it. None gives the cell the usual diameter. A cell too large for the frame is shrunk.
+        name: of the cell.
+
+    Raises:
+        ValueError: there is nothing inside.
+    """
+    contour = _contour(photo, where)
+    height, width = photo.shape[:2]
+    contour = np.clip(contour, 0, (width, height))
+    left, top = np.floor(contour.min(axis=0)).astype(int)
+    right, bottom = np.ceil(contour.max(axis=0)).astype(int)
+    area = _area(contour)
+    if area < 4:
+        raise ValueError(f"{name}: there is nothing inside this outline; draw it around a cell.")
+    scale = scale or TYPICAL / float(np.sqrt(4 * area / np.pi))
+    scale = min(scale, (FRAME - 2) / max(right - left, bottom - top))
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    box = (int(left), int(top), int(right), int(bottom))
+    small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS, box))
+    inside = largest_part(draw.polygon2mask(small.shape[:2], (contour - (left, top))[:, ::-1] * scale - 0.5))
+    pixels = np.zeros((FRAME, FRAME, 3), dtype=np.uint8)
+    shape = np.zeros((FRAME, FRAME), dtype=bool)
+    x, y = (FRAME - size[0]) // 2, (FRAME - size[1]) // 2
+    shape[y : y + size[1], x : x + size[0]] = inside
+    # A nucleus that is black in a dark photo is not a hole in the cell.
+    pixels[shape] = np.maximum(small[inside], np.array([0, 0, BLACK + 1], dtype=np.uint8))
+    return Found(box, contour, Cell(pixels, shape, True, name), scale)
+
+
+def _contour(photo: np.ndarray, where: np.ndarray | tuple[int, int, int, int]) -> np.ndarray:
+    """What `cut` takes -> (n, 2) float64: the outline."""
+    if isinstance(where, tuple):
+        return _in_box(photo, where)
+    if where.dtype != bool:
+        return np.asarray(where, dtype=np.float64)
+    if not where.any():
+        return np.zeros((1, 2))
+    return _around(largest_part(where))
+
+
+def _around(mask: np.ndarray) -> np.ndarray:
+    """(h, w) bool, one part -> (n, 2) float64: x and y of the polygon around it."""
+    rows, columns = ndimage.find_objects(mask.astype(np.uint8))[0]
+    lines = measure.find_contours(np.pad(mask[rows, columns], 1).astype(np.float32), 0.5)
+    line = max(lines, key=len)[:-1]
+    return np.asarray(line[:, ::-1] + (columns.start - 0.5, rows.start - 0.5))
+
+
+def _area(contour: np.ndarray) -> float:
+    x, y = contour.T
+    return abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
+
+
+def _in_box(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The outline of what is stained like a nucleus in a box, and around it; else the ellipse in the box."""
+    height, width = photo.shape[:2]
+    left, right = sorted(int(np.clip(x, 0, width)) for x in box[::2])
+    top, bottom = sorted(int(np.clip(y, 0, height)) for y in box[1::2])
+    angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    half = np.array([right - left, bottom - top]) / 2
+    ellipse = half + half * np.stack([np.cos(angles), np.sin(angles)], axis=1) + (left, top)
+    if half.min() < 4:
+        return ellipse
+    # Some of what lies around is needed to know the bare slide.
+    margin = int(half.max())
+    x, y = max(0, left - margin), max(0, top - margin)
+    around = photo[y : bottom + margin, x : right + margin]
+    size = float(half.mean())  # a white cell is about two red cells wide
+    zoom = min(FINE / size, 2.0)
+    od = ndimage.gaussian_filter(density(_resized(around, zoom)), (1, 1, 0))
+    stain = nuclear_stain(od, size * zoom)
+    inside = np.zeros(stain.shape, dtype=bool)
+    l, t, r, b = (round(v * zoom) for v in (left - x, top - y, right - x, bottom - y))
+    inside[t:b, l:r] = True
+    labels = (inside & (stain > 0.5 * float(np.percentile(stain[inside], 95)))).astype(int)
+    if not stain.any() or labels.sum() < 9:
+        return ellipse
+    contour = outline(np.where(inside, stain, -1), labels, 1, size * zoom) / zoom + (x, y)
+    return np.clip(contour, (left, top), (right, bottom))
+
+
+def _as_it_is(rgb: np.ndarray, name: str) -> Found:
+    """A cell on black."""
+    cell = framed(rgb, name)
+    mask = largest_part(foreground(rgb))
+    contour = _around(mask)
+    rows, columns = ndimage.find_objects(mask.astype(np.uint8))[0]
+    scale = float(np.sqrt(cell.outline.sum() / mask.sum()))
+    return Found((columns.start, rows.start, columns.stop, rows.stop), contour, cell, scale)
+
+
+def _red_cells(rgb: np.ndarray) -> float:
+    """Diameter of the red cells of a photo, px; where there are too few, what fits its largest nucleus."""
+    zoom = min(1.0, ROUGH / max(rgb.shape[:2]))
+    od = density(_resized(rgb, zoom))
+    size = red_cell_diameter(od)
+    if np.isnan(size):
+        violet = ndimage.gaussian_filter(purple(od), 2)
+        dark = violet > filters.threshold_otsu(violet)
+        size = np.sqrt(largest_part(dark).sum() * 4 / np.pi) / NUCLEUS
+    return float(size / zoom)
+
+
+def _nuclei_of(rgb: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Nuclei, stain, density, and how much larger than the photo the picture is in which they are found."""
+    zoom = min(FINE / size, 2.0, float(np.sqrt(LARGEST / rgb[..., 0].size)))
+    fine = _resized(rgb, zoom)
+    od = ndimage.gaussian_filter(density(fine), (1, 1, 0))
+    stain = nuclear_stain(od, size * zoom)
+    return nuclei(stain, size * zoom), stain, od, fine.shape[1] / rgb.shape[1]
+
+
+def _marks(
+    contour: np.ndarray, od: np.ndarray, stain: np.ndarray, nucleus: np.ndarray, size: float
+) -> tuple[str, ...]:
+    """What is wrong with a cell; all in px of the picture in which it was found."""
+    height, width = stain.shape
+    marks = []
+    low, high = contour.min(axis=0), contour.max(axis=0)
+    if low.min() < 1.5 or high[0] > width - 1.5 or high[1] > height - 1.5:
+        marks.append(TOUCHES)
+    if blur(od, nucleus) > 0.1 * size:
+        marks.append(BLURRED)
+    return tuple(marks)
+
+
+def blur(od: np.ndarray, nucleus: np.ndarray) -> float:
+    """Width of the edge of a nucleus, px: how far its density takes to fall, where it falls fastest."""
+    green = od[..., 1]
+    rim = ndimage.binary_dilation(nucleus, iterations=3) & ~ndimage.binary_erosion(nucleus, iterations=3)
+    steep = np.hypot(ndimage.sobel(green, 0), ndimage.sobel(green, 1)) / 8
+    fall = np.median(green[nucleus]) - np.percentile(green[rim], 10)
+    return float(fall / max(np.percentile(steep[rim], 90), 1e-6))
+
+
+def _resized(rgb: np.ndarray, zoom: float) -> np.ndarray:
+    """The photo larger or smaller."""
+    size = (max(1, round(rgb.shape[1] * zoom)), max(1, round(rgb.shape[0] * zoom)))
+    kind = Image.Resampling.BOX if zoom < 1 else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(rgb).resize(size, kind))
