@@ -18,7 +18,7 @@ from leukovision import painter
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.faithfulness import Curve, curves, random_map
+from leukovision.faithfulness import Curve, cell_of, coarseness, curves, random_map
 from leukovision.saliency import METHODS
 from leukovision.store import StoreError
 
@@ -203,8 +203,9 @@ def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
     """How p of the leaning class falls when the cell is taken away by the combined map, and by chance."""
     numbers = ensemble.input.numbers(shown.analysis.picture)
     sign = 1 if shown.maps.target == "ALL" else -1
-    floors = [random_map(ensemble.input.size, seed) for seed in (0, 1)]
-    maps = [sign * shown.maps.smooth[render.COMBINED], *floors]
+    saliency = sign * shown.maps.smooth[render.COMBINED]
+    spread = coarseness(saliency, cell_of(numbers))
+    maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]
     own, *others = (
         deletion for deletion, _ in curves(ensemble, numbers, maps, shown.maps.target, "black", REMOVED, ())
     )

@@ -68,7 +68,7 @@ TEXT: dict[str, Any] = {
     "check_axis": "share of the cell removed, the most marked first",
     "check_up": "p(ALL) while the cell is taken away",
     "by_map": "by this map",
-    "by_random": "by random spots, mean of two",
+    "by_random": "by random spots as large, mean of two",
     "worse": "On this cell the map does no better than chance.",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
