@@ -85,3 +85,8 @@ def thumbnail(cell: Cell, side: int) -> np.ndarray:
     y, x = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
     box = tuple(round(edge) for edge in (x - reach, y - reach, x + reach, y + reach))
     return np.asarray(Image.fromarray(cell.pixels).crop(box).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def is_dark(cell: Cell) -> bool:
+    """Whether a cell on black is too dark for screens and projectors, as the training cells are."""
+    return cell.on_black and float(cell.pixels[cell.outline].mean()) < 120

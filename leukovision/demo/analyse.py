@@ -14,12 +14,12 @@ import gradio as gr
 import numpy as np
 
 from leukovision import painter
-from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
-from leukovision.demo import render, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
+from leukovision.demo import photo, render, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import thumbnail
+from leukovision.pictures import is_dark, thumbnail
 from leukovision.saliency import METHODS
 from leukovision.store import StoreError
 
@@ -37,15 +37,17 @@ KEPT = 600
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What stands on one visitor's page."""
+    """What stands on one visitor's page; `photo` where the cell was cut out of one."""
 
     analysis: Analysis
     picture: np.ndarray
     maps: render.Drawn
+    photo: photo.Photo | None = None
 
 
-Result = tuple[str, str, str, Shown | None]
-"""HTML of the input panel, of the result, of the check of its map (made later), and what is shown."""
+Result = tuple[str, str, str, str, Shown | None]
+"""HTML of the input panel, of the photo's cells, of the result, of the check of its map (made later), and
+what is shown."""
 
 
 def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
@@ -63,7 +65,8 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     def result(source: Path | Cell, name: str) -> Result:
         texts = visitor.texts()
         page, cell, shown = judged(get_ensemble, source, name, texts)
-        return panel(cell, texts), page, "", shown
+        cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
+        return panel(cell, texts), cells_of, page, "", shown
 
     def sent(event: gr.EventData) -> Result:
         name = base_name(event.name)
@@ -72,7 +75,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             return result(path, name)
         texts = visitor.texts()
         alert = render.alert_html(texts("analyse.lost", name=name), texts=texts)
-        return panel(None, texts), alert, "", None
+        return panel(None, texts), "", alert, "", None
 
     def chosen(event: gr.EventData) -> Result:
         cell = cells[int(event.index) % len(cells)]
@@ -83,8 +86,26 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             return gr.skip(), "", shown
         ensemble = get_ensemble()
         now = replace(shown, maps=render.drawn(ensemble, shown.analysis, event.method))
-        decide = ensemble.manifest.thresholds.decide
-        return render.result_html(now.analysis, now.picture, now.maps, decide, visitor.texts()), "", now
+        return page_of(ensemble, now, visitor.texts()), "", now
+
+    def corrected(event: gr.EventData, shown: Shown | None) -> Any:
+        texts = visitor.texts()
+        if shown is None or shown.photo is None:
+            return [gr.skip()] * 5
+        try:
+            ensemble = get_ensemble()
+            looked = photo.act(ensemble, shown.photo, event.act, int(event.index), event.points)
+        except FileNotFoundError:
+            gone = texts("analyse.lost", name=shown.photo.name)
+            return gr.skip(), photo.photo_html(shown.photo, texts, gone), gr.skip(), gr.skip(), gr.skip()
+        except (TypeError, ValueError) as error:
+            fault = photo.photo_html(shown.photo, texts, str(error))
+            return gr.skip(), fault, gr.skip(), gr.skip(), gr.skip()
+        if looked is None:
+            return cleared()
+        now, cell, analysis = looked
+        again = _shown(ensemble, cell, analysis, now)
+        return panel(cell, texts), photo.photo_html(now, texts), page_of(ensemble, again, texts), "", again
 
     def checked(shown: Shown | None) -> str:
         if not shown:
@@ -93,7 +114,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
 
     def cleared() -> Result:
         texts = visitor.texts()
-        return panel(None, texts), empty_html(texts), "", None
+        return panel(None, texts), "", empty_html(texts), "", None
 
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
@@ -104,6 +125,11 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-input",
             )
         with gr.Column(scale=3, min_width=320, elem_classes="lv-right"):
+            field = gr.HTML(
+                js_on_load=Path(__file__).with_name("photo.js").read_text(encoding="utf-8"),
+                apply_default_css=False,
+                elem_id="lv-photo",
+            )
             output = gr.HTML(
                 visitor.start(empty_html),
                 js_on_load=Path(__file__).with_name("output.js").read_text(encoding="utf-8"),
@@ -114,7 +140,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     shown = gr.State(time_to_live=KEPT)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
-    everything = [picture, output, check, shown]
+    everything = [picture, field, output, check, shown]
     queued: dict[str, Any] = {
         "show_progress": "hidden",
         "trigger_mode": "multiple",
@@ -125,6 +151,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     working: list[Any] = [
         picture.upload(sent, outputs=everything, **queued),
         picture.select(chosen, outputs=everything, **queued),
+        field.select(corrected, inputs=shown, outputs=everything, **queued),
         output.select(drawn_by, inputs=shown, outputs=[output, check, shown], **queued),
     ]
     working += [
@@ -142,13 +169,19 @@ def judged(
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it."""
     try:
-        cell = source if isinstance(source, Cell) else read_cell(source, name)
+        rgb, name = (source.pixels, name) if isinstance(source, Cell) else read_picture(source, name)
         ensemble = get_ensemble()
-        analysis = ensemble.analyse([cell])[0]
-        picture = ensemble.input.picture(cell, SIDE)
-        shown = Shown(analysis, picture, render.drawn(ensemble, analysis))
-        page = render.result_html(analysis, picture, shown.maps, ensemble.manifest.thresholds.decide, texts)
-        return page, cell, shown
+        if (
+            isinstance(source, Path)
+            and not is_on_black(rgb)
+            and (found := photo.look(ensemble, rgb, source, name))
+        ):
+            of, cell, analysis = found
+        else:
+            of, cell = None, source if isinstance(source, Cell) else framed(rgb, name)
+            (analysis,) = ensemble.analyse([cell])
+        shown = _shown(ensemble, cell, analysis, of)
+        return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
         said = str(error)
     except StoreError as error:
@@ -160,6 +193,17 @@ def judged(
         logging.getLogger(__name__).exception("a picture could not be judged")
         said = texts("analyse.inside", name=name)
     return render.alert_html(said, texts=texts), None, None
+
+
+def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
+    """HTML of the result."""
+    decide = ensemble.manifest.thresholds.decide
+    return render.result_html(shown.analysis, shown.picture, shown.maps, decide, texts)
+
+
+def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
+    picture = ensemble.input.picture(cell, SIDE)
+    return Shown(analysis, picture, render.drawn(ensemble, analysis), of)
 
 
 def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
@@ -209,7 +253,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
     )
     if cell:
         name = texts.said(base_name(cell.name))
-        brighter = f"<i>, {texts('analyse.brighter')}</i>" if cell.on_black else ""
+        brighter = f"<i>, {texts('analyse.brighter')}</i>" if is_dark(cell) else ""
         seen = (
             f'<figure class="lv-seen">{_img(cell, 320, texts("analyse.seen", name=name))}'
             f"<figcaption>{escape(name)}{brighter}</figcaption></figure>"
@@ -269,8 +313,8 @@ def _button(act: str, texts: Texts, kind: str = "") -> str:
 
 
 def _img(cell: Cell, side: int, alt: str) -> str:
-    """The cell in its colours; on black it is too dark for screens and projectors, so it is lit up."""
-    kind = "lv-brighter" if cell.on_black else ""
+    """The cell in its colours, lit up where it is too dark."""
+    kind = "lv-brighter" if is_dark(cell) else ""
     return f'<img class="{kind}" src="{render.data_uri(thumbnail(cell, side))}" alt="{escape(alt)}">'
 
 

@@ -21,6 +21,7 @@ from leukovision.demo.changes import Changes, changed, window
 from leukovision.ensemble import Ensemble
 from leukovision.faithfulness import alike, cell_of
 from leukovision.language import ENGLISH, Texts
+from leukovision.pictures import is_dark
 from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.store import StoreError
 from leukovision.twin import DEPTHS, twin
@@ -557,7 +558,7 @@ def _unseen(found: scores.Scores, texts: Texts) -> str:
 
 
 def _seen(cell: Cell, alt: str) -> str:
-    kind = ' class="lv-brighter"' if cell.on_black else ""
+    kind = ' class="lv-brighter"' if is_dark(cell) else ""
     return f'<img{kind} src="{render.data_uri(window(cell))}" alt="{escape(alt)}" draggable="false">'
 
 

@@ -1,0 +1,209 @@
+"""A photo of a smear comes in; the panel that shows its cells, to be chosen and corrected, goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from leukovision.cell import Cell, read_picture
+from leukovision.ensemble import Analysis, Ensemble
+from leukovision.language import ENGLISH, Texts
+from leukovision.pictures import data_uri, thumbnail
+from leukovision.smear import Found, cut, find_cells
+
+SIDE = 1200
+"""Longest side of the photo as the page shows it, px."""
+
+BRUSH = 0.08
+"""Radius of the brush, as a part of the cell's larger side."""
+
+ACTS = ("pick", "box", "more", "less", "new", "drop")
+"""What can be done to the cells of a photo: look at one; look for its outline in a box; paint more to it, or
+less; cut a new one out of a box; drop it."""
+
+_POINTS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A cell of a photo, as much of it as is kept: it is cut out again when it is looked at.
+
+    Attributes:
+        contour: (n, 2) float64, x and y in px of the photo.
+        scale: px of the cell's frame for a px of the photo.
+        marks: what is wrong with it.
+        decision, p_all, in_domain: what the ensemble said.
+        small: its cut-out, as a data URI.
+    """
+
+    contour: np.ndarray
+    scale: float
+    marks: tuple[str, ...]
+    decision: str
+    p_all: float
+    in_domain: bool
+    small: str
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo on one visitor's page.
+
+    Attributes:
+        path: where the upload lies until it is deleted.
+        name: what its sender calls it.
+        outlines: of its cells, in the order of their numbers.
+        chosen: which of them is looked at, from 0.
+    """
+
+    path: Path
+    name: str
+    outlines: tuple[Outline, ...]
+    chosen: int = 0
+
+
+Looked = tuple[Photo, Cell, Analysis]
+"""A photo, the cell of it that is looked at, and what the ensemble says of that."""
+
+
+def look(ensemble: Ensemble, rgb: np.ndarray, path: Path, name: str) -> Looked | None:
+    """Find the cells of a photo and judge all of them; None where there is none.
+
+    Args:
+        ensemble: which judges.
+        rgb: (h, w, 3) uint8, the photo.
+        path, name: as `Photo` keeps them.
+    """
+    found = find_cells(rgb, name)
+    if not found:
+        return None
+    analyses = ensemble.analyse([one.cell for one in found])
+    outlines = tuple(_outline(one, said) for one, said in zip(found, analyses, strict=True))
+    # First the one that is like the training cells and whole, and of these the most suspect.
+    order = [(said.in_domain, not one.marks, said.p_all) for one, said in zip(found, analyses, strict=True)]
+    chosen = max(range(len(found)), key=order.__getitem__)
+    return Photo(path, name, outlines, chosen), found[chosen].cell, analyses[chosen]
+
+
+def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequence[Any]) -> Looked | None:
+    """Do what a visitor asked for, and judge the cell anew; None where the last cell was dropped.
+
+    Args:
+        ensemble: which judges.
+        photo: as it stands on the page.
+        what: one of `ACTS`.
+        index: which cell, from 0.
+        points: (x, y) from 0 to 1 of the photo's sides: two corners of a box, or where a brush went.
+
+    Raises:
+        ValueError: there is no such act or cell, or nothing is inside of what was drawn.
+        FileNotFoundError: the upload was deleted.
+    """
+    if what not in ACTS or not 0 <= index < len(photo.outlines):
+        raise ValueError(f"{photo.name}: nothing like this can be done to its cells.")
+    rgb, _ = read_picture(photo.path, photo.name)
+    drawn = np.clip(np.array([[float(x), float(y)] for x, y in points[:_POINTS]]).reshape(-1, 2), 0, 1)
+    drawn = drawn * rgb.shape[1::-1]
+    outlines = list(photo.outlines)
+    if what == "drop":
+        del outlines[index]
+        if not outlines:
+            return None
+        index = min(index, len(outlines) - 1)
+    found = _found(rgb, photo.name, outlines[index], what, drawn)
+    (analysis,) = ensemble.analyse([found.cell])
+    if what == "new":
+        index = len(outlines)
+        outlines.append(_outline(found, analysis))
+    elif what not in ("pick", "drop"):
+        outlines[index] = _outline(found, analysis)
+    return replace(photo, outlines=tuple(outlines), chosen=index), found.cell, analysis
+
+
+def _found(rgb: np.ndarray, name: str, of: Outline, what: str, drawn: np.ndarray) -> Found:
+    """The cell that is there after an act."""
+    if what in ("box", "new"):
+        if len(drawn) != 2:
+            raise ValueError(f"{name}: draw a box around one cell, from corner to corner.")
+        (left, top), (right, bottom) = drawn.min(axis=0).round(), drawn.max(axis=0).round()
+        return cut(rgb, (int(left), int(top), int(right), int(bottom)), of.scale, name)
+    where: np.ndarray = of.contour
+    if what in ("more", "less"):
+        mask = Image.new("1", rgb.shape[1::-1])
+        pen = ImageDraw.Draw(mask)
+        pen.polygon([tuple(point) for point in of.contour], fill=1)
+        radius = max(1.0, BRUSH * float(np.ptp(of.contour, axis=0).max()))
+        for x, y in drawn:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=int(what == "more"))
+        where = np.asarray(mask)
+    return replace(cut(rgb, where, of.scale, name), marks=of.marks)
+
+
+def _outline(found: Found, analysis: Analysis) -> Outline:
+    small = data_uri(thumbnail(found.cell, 72))
+    return Outline(
+        found.contour, found.scale, found.marks, analysis.decision, analysis.p_all, analysis.in_domain, small
+    )
+
+
+def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str = "") -> str:
+    """The photo with its cells outlined and numbered, a strip of cut-outs, and the tools to correct them.
+
+    Args:
+        photo: of one visitor.
+        texts: of a language.
+        fault: why what was asked for last could not be done.
+    """
+    rgb, _ = read_picture(photo.path, photo.name)
+    height, width = rgb.shape[:2]
+    shown = Image.fromarray(rgb)
+    shown.thumbnail((SIDE, SIDE))
+    size = max(width, height)
+    shapes, cards = [], []
+    for place, one in enumerate(photo.outlines):
+        number, chosen = place + 1, place == photo.chosen
+        kind = f"lv-{one.decision.lower()}" + (" lv-chosen" if chosen else "")
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.contour)
+        x, y = one.contour[:, 0].mean(), one.contour[:, 1].min() - size / 120
+        y = y if y > size / 30 else one.contour[:, 1].max() + size / 30
+        shapes.append(
+            f'<g class="{kind}" data-act="pick" data-index="{place}"><polygon points="{path}"/>'
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size / 32:.1f}">{number}</text></g>'
+        )
+        said = texts("photo.said", number=number, decision=texts(f"words.{one.decision}"), p=one.p_all)
+        odd = "" if one.in_domain else f"<i>{texts('photo.odd')}</i>"
+        marks = "".join(f"<i>{escape(texts.said(mark))}</i>" for mark in one.marks)
+        cards.append(
+            f'<button type="button" class="{kind}" data-act="pick" data-index="{place}" '
+            f'aria-pressed="{str(chosen).lower()}"><img src="{one.small}" alt="">'
+            f"<span><strong>{said}</strong>{odd}{marks}</span></button>"
+        )
+    tools = "".join(
+        f'<button type="button" class="lv-button" data-tool="{key}" aria-pressed="false" '
+        f'data-hint="{escape(texts(f"photo.hint.{key}"))}">{texts(f"photo.{key}")}</button>'
+        for key in ("box", "more", "less", "new")
+    )
+    drop = f'<button type="button" class="lv-button" data-act="drop">{texts("photo.drop")}</button>'
+    count = len(photo.outlines)
+    title = texts("photo.one") if count == 1 else texts("photo.many", count=count)
+    return (
+        f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
+        f"<header><h3>{title}</h3><p>{texts('photo.not_measured')}</p></header>"
+        f'<div class="lv-field"><img src="{data_uri(np.asarray(shown))}" '
+        f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
+        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
+        f"{''.join(shapes)}</svg></div>"
+        f'<div class="lv-strip" role="group" aria-label="{texts("photo.cells")}">{"".join(cards)}</div>'
+        f'<div class="lv-tools" role="group" aria-label="{texts("photo.correct")}">'
+        f"<span>{texts('photo.correct')}</span>{tools}{drop}</div>"
+        f'<p class="lv-hint" role="status">{escape(texts.said(fault))}</p></section>'
+    )
+
+
+__all__ = ["ACTS", "Outline", "Photo", "act", "look", "photo_html"]
