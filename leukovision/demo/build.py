@@ -15,7 +15,7 @@ import gradio as gr
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from leukovision.demo import analyse, api, render, teach, visitor
+from leukovision.demo import analyse, api, model, render, teach, visitor
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, find
 from leukovision.language import ENGLISH, Texts
@@ -39,18 +39,19 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
     found = find_or_embedded(ensemble)
     get_ensemble = in_background(lambda: _warm(found))
 
-    def status() -> tuple[Any, str]:
+    def status() -> tuple[Any, str, Any]:
         texts = visitor.texts()
         try:
             loaded = get_ensemble()
         except StoreError as error:
             why = texts("analyse.no_ensemble", why=texts.said(str(error)))
             alert = render.alert_html(why, texts("page.failed"), texts)
-            return gr.HTML(alert, visible=True), footer_html(_named(found), None, texts)
+            return gr.HTML(alert, visible=True), footer_html(_named(found), None, texts), gr.skip()
+        foot = footer_html(texts.said(str(loaded.source)), True, texts)
         if not loaded.found.note:
-            return gr.skip(), footer_html(texts.said(str(loaded.source)), True, texts)
+            return gr.skip(), foot, gr.skip()
         alert = render.alert_html(loaded.found.note, texts("page.instead"), texts)
-        return gr.HTML(alert, visible=True), footer_html(texts.said(str(loaded.source)), True, texts)
+        return gr.HTML(alert, visible=True), foot, model.model_html(loaded.found, texts)
 
     with gr.Blocks(
         title=ENGLISH("page.title"),
@@ -58,21 +59,27 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         delete_cache=(analyse.KEPT, analyse.KEPT),
         fill_width=True,
     ) as page:
-        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=_LANGUAGE)
+        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=_script("address.js"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs():
-            with gr.Tab(visitor.label("page.analyse"), id="analyse"):
+            with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
                 analyse.tab(get_ensemble, cells, are_drawn=examples is None)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
-            with gr.Tab(visitor.label("page.teach"), id="teach", render_children=True):
+            with gr.Tab(
+                visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
+            ):
                 teach.tab(get_ensemble, cells, examples is None, found.folder)
+            with gr.Tab(
+                visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
+            ):
+                described = model.tab(found)
         api.endpoints(get_ensemble)
         foot = gr.HTML(
             visitor.start(partial(footer_html, _named(found), False)), apply_default_css=False,
             js_on_load=None, elem_id="lv-foot",
         )  # fmt: skip
         page.load(
-            status, outputs=[notice, foot], show_progress="hidden", api_visibility="private",
+            status, outputs=[notice, foot, described], show_progress="hidden", api_visibility="private",
             concurrency_limit=None,
         )  # fmt: skip
     page.queue(max_size=64, default_concurrency_limit=1)
@@ -179,5 +186,5 @@ def _named(found: Found) -> str | None:
     return f"{manifest.name} {manifest.version}"
 
 
-# The language that the browser chose for the texts is that of the page.
-_LANGUAGE = "document.documentElement.lang = element.querySelector('[lang]').lang;"
+def _script(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

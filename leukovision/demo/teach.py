@@ -540,7 +540,7 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
         tiles += f"<div><dt>{name}</dt><dd>{said}</dd></div>"
     chart = charts.subjects(scores.by_subject(found, says), texts("teach.line_up"), texts)
     return (
-        f'<div class="lv-brief"><dl class="lv-tiles" role="status">{tiles}</dl>'
+        f'<div class="lv-brief"><div role="status"><dl class="lv-tiles">{tiles}</dl></div>'
         '<table class="lv-table lv-matrix"><thead><tr><td></td>'
         f'<th scope="col">{texts("teach.called_ALL")}</th>'
         f'<th scope="col">{texts("teach.called_healthy")}</th></tr></thead><tbody>'

@@ -97,4 +97,4 @@ def test_a_language_without_a_file_gets_english_throughout(abroad):
     page.wait_for_selector(".lv-result")
     assert "half of it" in page.locator(".lv-map-combined").text_content()
     assert ENGLISH("page.ready") in page.locator("#lv-foot").text_content()
-    assert len(english_in(page)) > 100  # what the German page must not have is found where it is
+    assert len(english_in(page)) > 50  # what the German page must not have is found where it is

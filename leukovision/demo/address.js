@@ -1,0 +1,42 @@
+// Runs once, when the page opens: its language, and the tab and the part of the lesson that the address names
+// (?tab=teach&part=twin). The address follows what is opened, so that it can be sent to a class. It holds
+// these two words and nothing of a picture.
+
+const page = document.documentElement;
+page.lang = element.querySelector('[lang]').lang;
+
+const wanted = new URLSearchParams(location.search);
+const keep = (words) => {
+  const address = new URL(location.href);
+  for (const [key, word] of Object.entries(words)) {
+    if (word) address.searchParams.set(key, word);
+    else address.searchParams.delete(key);
+  }
+  history.replaceState(history.state, '', address);
+};
+
+const named = (tab) => /^[a-z]+$/.test(tab) && document.querySelector(`[role="tab"]#lv-tab-${tab}-button`);
+const part = (key) => /^[a-z]+$/.test(key) && document.querySelector(`.lv-nav [data-part="${key}"]`);
+// What is wanted may not be drawn yet, nor listen to a click.
+const open = (find, then = () => {}, attempts = 100) => {
+  const button = find();
+  if (button) {
+    button.click();
+    then();
+  } else if (attempts) setTimeout(open, 50, find, then, attempts - 1);
+};
+const key = wanted.get('part');
+open(
+  () => named(wanted.get('tab') || ''),
+  () => key && open(() => page.dataset.part && part(key)),
+);
+
+document.addEventListener('click', ({ target }) => {
+  const tab = target.closest('[role="tab"]');
+  const button = target.closest('.lv-nav [data-part]');
+  if (tab) {
+    const name = tab.id.replace(/^lv-tab-|-button$/g, '');
+    keep({ tab: name, part: name === 'teach' && page.dataset.part });
+  }
+  if (button) keep({ tab: 'teach', part: button.dataset.part });
+});

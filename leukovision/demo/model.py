@@ -1,0 +1,205 @@
+"""An ensemble's folder comes in; the tab that says who decides, how well and for whom badly goes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from markdown_it import MarkdownIt
+
+from leukovision.demo import charts, scores, visitor
+from leukovision.hub import CARD, Found
+from leukovision.language import ENGLISH, Texts
+from leukovision.store import Manifest, read_manifest
+from leukovision.words import title_of
+
+FIGURES = (
+    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc", "auc_by_subject",
+    "brier", "log_loss", "ece",
+)  # fmt: skip
+"""Names of figures that `leukovision card` writes into a manifest, and that are shown."""
+
+BINS = 10
+WEAK = 0.7
+"""Subjects with a smaller share of right cells are named."""
+
+LONGEST = 200_000
+"""Of a model card that is read, characters."""
+
+
+def tab(found: Found) -> gr.HTML:
+    """Put the tab into the Blocks that are open.
+
+    Args:
+        found: which ensemble decides, as far as is known before it is loaded.
+
+    Returns:
+        What stands in it, for when another one decides.
+    """
+    return gr.HTML(
+        visitor.start(lambda texts: model_html(found, texts)),
+        apply_default_css=False,
+        js_on_load=None,
+        elem_id="lv-model",
+    )
+
+
+def model_html(found: Found, texts: Texts = ENGLISH) -> str:
+    """Which ensemble, its backbones, its figures by subject, and its card; only what its folder holds.
+
+    Raises:
+        StoreError: the folder is no ensemble's.
+    """
+    manifest = read_manifest(found.folder)
+    known = scores.read(found.folder)
+    plots = _plots(known, manifest, texts) if known else f"<p>{texts('teach.no_scores')}</p>"
+    return (
+        '<article class="lv-model">'
+        f"<h2>{escape(manifest.name)} {escape(manifest.version)}</h2>"
+        f"<p>{texts('model.origin', origin=escape(texts.said(found.origin)))}</p>"
+        f'<p lang="en">{escape(manifest.intended_use)}</p>'
+        f"{_members(manifest, texts)}{_figures(manifest, texts)}"
+        f"{plots}{_limits(manifest, texts)}{_card(found.folder, texts)}</article>"
+    )
+
+
+def _members(manifest: Manifest, texts: Texts) -> str:
+    heads = "".join(
+        f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("backbone", "kind", "cut", "weight")
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(title_of(one.backbone))}</th>'
+        f"<td>{texts.entries.get(f'model.is.{one.backbone}', '')}</td><td><code>{escape(one.cut)}</code></td>"
+        f"<td>{texts.figure(one.weight, '.2f')}</td></tr>"
+        for one in manifest.members
+    )
+    return _section(
+        texts("model.members", count=len(manifest.members)),
+        f"{_table(heads, rows)}<p>{texts('model.pooled')}</p>",
+    )
+
+
+def _figures(manifest: Manifest, texts: Texts) -> str:
+    """Figures of the ensemble, and of its backbones where the manifest has them."""
+    unseen = manifest.figures.get("unseen")
+    unseen = unseen if isinstance(unseen, Mapping) else {}
+    names = {one.backbone: title_of(one.backbone) for one in manifest.members}
+    names["ensemble"] = texts("result.ensemble")
+    names = {key: name for key, name in names.items() if isinstance(unseen.get(key), Mapping)}
+    rows = ""
+    for key in FIGURES:
+        cells = [_figure(unseen[name].get(key), texts) for name in names]
+        if any(cells):
+            rows += f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th>'
+            rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    if not rows:
+        return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
+    heads = "<td></td>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in names.values())
+    notes = [texts("model.intervals")]
+    decided = unseen.get("decided")
+    if isinstance(decided, Mapping):
+        share, right = (_figure(decided.get(key), texts) for key in ("coverage", "accuracy"))
+        low, high = manifest.thresholds.abstain
+        if share and right:
+            notes.append(texts("model.decided", low=low, high=high, share=share, right=right))
+    if set(names) == {"ensemble"}:
+        notes.append(texts("model.no_single"))
+    return _section(texts("model.figures"), _table(heads, rows) + "".join(f"<p>{one}</p>" for one in notes))
+
+
+def _figure(found: object, texts: Texts) -> str:
+    """A figure with its interval; "" for what is none."""
+    if not isinstance(found, Mapping):
+        return ""
+    value, low, high = (found.get(key) for key in ("value", "low", "high"))
+    if not all(isinstance(one, (int, float)) for one in (value, low, high)):
+        return ""
+    return texts("model.interval", value=float(value), low=float(low), high=float(high))  # type: ignore[arg-type]
+
+
+def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+    """Calibration, ROC, and the cells called right of each subject; who is weak."""
+    p_all = found.values["p_all"]
+    says = p_all >= manifest.thresholds.decide
+    rows = scores.by_subject(found, says)
+    ticks = [(value, texts.figure(value, "g")) for value in (0, 0.25, 0.5, 0.75, 1)]
+    diagonal = (texts("model.held"), [0.0, 1.0], [0.0, 1.0])
+    chance = (texts("model.chance"), [0.0, 1.0], [0.0, 1.0])
+    calibration = charts.lines(
+        [(texts("result.ensemble"), *reliability(p_all, found.is_all)), diagonal],
+        texts("model.said"), texts("model.calibration"), ticks, texts=texts,
+    )  # fmt: skip
+    roc = charts.lines(
+        [(texts("result.ensemble"), *operating(p_all, found.is_all)), chance],
+        texts("model.alarms"), texts("model.roc", auc=scores.auc(found, "p_all")), ticks, texts=texts,
+    )  # fmt: skip
+    heads = "".join(
+        f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("subject", "class", "cells", "right")
+    )
+    weak = sorted((row for row in rows if row[2] < WEAK), key=lambda row: row[2])
+    listed = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{texts("words.ALL" if is_all else "words.healthy")}</td>'
+        f"<td>{count}</td><td>{texts('words.percent', percent=100 * share)}</td></tr>"
+        for name, is_all, share, count in weak
+    )
+    table = _table(heads, listed) if listed else f"<p>{texts('chart.nobody')}</p>"
+    unseen = texts("teach.unseen", cells=len(found.is_all), subjects=len(rows))
+    return _section(
+        texts("model.plots"),
+        f'<div class="lv-charts">{calibration}{roc}{charts.subjects(rows, texts("model.by_subject"), texts)}'
+        f"</div><p>{unseen}</p>",
+    ) + _section(texts("model.weak", share=100 * WEAK), table)
+
+
+def reliability(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean p(ALL) and share of ALL of cells of like p(ALL), (n,) each, in tenths that are not empty."""
+    bins = np.minimum((p_all * BINS).astype(int), BINS - 1)
+    places = np.unique(bins)
+    return [float(p_all[bins == k].mean()) for k in places], [float(is_all[bins == k].mean()) for k in places]
+
+
+def operating(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[float]]:
+    """False alarms and hits, 0 to 1, of thresholds that let 0, 5, 10 ... 100 % of alarms pass."""
+    alarms = np.linspace(0, 1, 21)
+    lines = np.quantile(p_all[~is_all], 1 - alarms, method="higher")
+    hits = (p_all[is_all][:, None] > lines).mean(axis=0)
+    hits[-1] = 1.0
+    return alarms.tolist(), hits.tolist()
+
+
+def _limits(manifest: Manifest, texts: Texts) -> str:
+    if not manifest.limits:
+        return ""
+    return _section(texts("model.limits"), f'<p lang="en">{escape(manifest.limits)}</p>')
+
+
+def _card(folder: Path, texts: Texts) -> str:
+    """The model card. Whoever published it wrote it: no HTML, script or picture of it reaches the page."""
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8")[:LONGEST]
+    except (OSError, UnicodeDecodeError):
+        return ""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    plain = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    return (
+        f'<details class="lv-card"><summary>{texts("model.card")}</summary>'
+        f'<div lang="en">{plain.render(text)}</div></details>'
+    )
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h3>{title}</h3>{content}</section>"
+
+
+def _table(heads: str, rows: str) -> str:
+    return (
+        f'<div class="lv-wide" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+__all__ = ["model_html", "operating", "reliability", "tab"]

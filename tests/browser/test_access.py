@@ -1,0 +1,122 @@
+"""The page for everybody: with a screen reader, with the keyboard, on every screen, by an address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leukovision.demo.teach import PARTS
+
+SERIOUS = """async () => {
+  const found = await axe.run(document, { resultTypes: ['violations'] });
+  return found.violations
+    .filter((one) => ['serious', 'critical'].includes(one.impact))
+    .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`);
+}"""
+
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+}).observe({ type: 'layout-shift', buffered: true });
+"""
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page on a screen, at an address."""
+    contexts = []
+
+    def open_at(where: str = "", width: int = 1366, height: int = 768, **screen):
+        context = browser.new_context(viewport={"width": width, "height": height}, **screen)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        context.add_init_script(SHIFTS)
+        page = context.new_page()
+        page.goto(f"{address}/{where}")
+        page.wait_for_selector(".lv-zone", state="attached")
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+
+
+def everything(page):
+    """Show every tab and part, with a result; says each time what is shown."""
+    yield "empty"
+    page.click("[data-index='0']")
+    page.wait_for_selector(".lv-check")
+    yield "result"
+    page.click("#lv-tab-teach-button")
+    page.click("#lv-say-all")
+    for part in PARTS:
+        page.click(f"button[data-part='{part}']")
+        page.wait_for_selector(f"#lv-part-{part} .lv-brief")
+        yield part
+    page.click("#lv-tab-model-button")
+    page.click(".lv-card summary")
+    page.wait_for_selector(".lv-card h1", state="visible")
+    yield "model"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_shuts_anybody_out(opened, scheme):
+    core = pytest.importorskip("axe_playwright_python")
+    page = opened(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate((Path(core.__file__).with_name("axe.min.js")).read_text(encoding="utf-8"))
+    for shown in everything(page):
+        assert page.evaluate(SERIOUS) == [], shown
+
+
+@pytest.mark.parametrize("width", [360, 768, 1920])
+def test_every_tab_fits_every_screen_and_nothing_jumps(opened, width):
+    page = opened(width=width, height=800)
+    for shown in everything(page):
+        assert page.evaluate("document.documentElement.scrollWidth") == width, shown
+    assert page.evaluate("window.shifted") < 0.1
+
+
+def test_an_address_opens_a_part_and_follows_what_is_opened(opened, address):
+    page = opened("?tab=teach&part=line")
+    page.wait_for_selector("#lv-part-line .lv-teacher", state="visible")
+    page.click("button[data-part='guess']")
+    assert page.url == f"{address}/?tab=teach&part=guess"
+    page.click("#lv-tab-analyse-button")
+    page.click("[data-index='0']")
+    page.wait_for_selector(".lv-result")
+    assert page.url == f"{address}/?tab=analyse"
+
+
+def test_an_address_that_names_nothing_opens_the_page_as_ever(opened):
+    page = opened("?tab=%3Cscript%3E&part=nothing")
+    page.wait_for_selector(".lv-zone", state="visible")
+    assert page.locator("[role='tab'][aria-selected='true']").text_content() == "Analyse"
+
+
+def test_the_keyboard_reaches_tabs_parts_and_controls_and_shows_where_it_is(opened):
+    page = opened()
+    page.wait_for_selector("#lv-foot :text('Ready.')")
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            """() => {
+                const one = document.activeElement, ring = (el) => getComputedStyle(el);
+                const shown = [one, one.parentElement].some(
+                    (el) => ring(el).outlineStyle !== 'none' || ring(el).boxShadow !== 'none');
+                return [one.id || one.dataset.act || one.dataset.part || one.className, shown];
+            }"""
+        )
+        assert found[1], f"no focus to be seen on {found[0]}"
+        seen.append(found[0])
+        if found[0] == "lv-tab-teach-button":
+            page.keyboard.press("Enter")
+            page.wait_for_selector(".lv-nav", state="visible")
+        if re.search("line", found[0]):
+            page.keyboard.press("Enter")
+            break
+    page.wait_for_selector("#lv-part-line .lv-teacher", state="visible")
+    assert seen.index("lv-tab-analyse-button") < seen.index("lv-tab-teach-button")

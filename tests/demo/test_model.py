@@ -1,0 +1,64 @@
+"""What the Model tab says of an ensemble's folder, and what it does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from leukovision.demo import model, scores
+from leukovision.hub import EMBEDDED, Found
+from leukovision.store import SCORES
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The embedded ensemble's words, without its networks."""
+    for name in ("ensemble.json", "README.md", SCORES):
+        shutil.copy(EMBEDDED / name, tmp_path)
+    return tmp_path
+
+
+def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
+    page = model.model_html(Found(folder, "me/cells@1234"))
+    figures = json.loads((folder / "ensemble.json").read_text())["figures"]["unseen"]["ensemble"]["auc"]
+    assert f"{figures['value']:.3f} ({figures['low']:.2f}–{figures['high']:.2f})" in page
+    assert "me/cells@1234" in page and page.count("<svg") == 3
+    weak = page.split("Subjects with fewer than 70 %")[1].split("</section>")[0]
+    assert "H40" in weak and "H14" not in weak
+    assert "The folder holds no figures of single backbones." in page
+
+
+def test_a_folder_without_figures_scores_and_card_says_so(folder):
+    content = json.loads((folder / "ensemble.json").read_text())
+    content["figures"] = {"unseen": {"ensemble": {"auc": "<b>1</b>", "brier": {"value": None}}}}
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    (folder / SCORES).unlink()
+    (folder / "README.md").unlink()
+    page = model.model_html(Found(folder, "here"))
+    assert "holds no figures" in page and "scores.csv" in page
+    assert "<svg" not in page and "<details" not in page and "<b>1" not in page
+
+
+def test_a_card_from_elsewhere_brings_no_html_script_or_picture(folder):
+    (folder / "README.md").write_text(
+        "---\nlicense: mit\n---\n# Mine\n<script>alert(1)</script><img src=x onerror=alert(1)>\n\n"
+        "![seen](https://example.org/pixel.png) [x](javascript:alert(1)) [ok](https://example.org)\n\n"
+        "| a | b |\n| - | - |\n| 1 | 2 |\n"
+    )
+    page = model.model_html(Found(folder, "<i>here</i>")).split("</article>")[0]
+    card = page.split("<details")[1]
+    assert "<h1>Mine</h1>" in card and "<td>1</td>" in card and 'href="https://example.org"' in card
+    assert not any(bad in page for bad in ("<script", "<img", 'javascript:alert(1)"', "license: mit", "<i>"))
+
+
+def test_curves_are_those_of_the_scores():
+    found = scores.read(EMBEDDED)
+    alarms, hits = model.operating(found.values["p_all"], found.is_all)
+    assert (hits[0], hits[-1]) == (pytest.approx(0, abs=0.05), 1.0) and np.all(np.diff(hits) >= 0)
+    assert integrate.trapezoid(hits, alarms) == pytest.approx(scores.auc(found, "p_all"), abs=0.01)
+    said, were = model.reliability(np.array([0.05, 0.06, 0.95, 1.0]), np.array([False, False, True, True]))
+    assert said == pytest.approx([0.055, 0.975]) and were == [0, 1]
