@@ -112,7 +112,7 @@ def find(paths: Sequence[Path]) -> list[File]:
             try:
                 files += unzip(path, str(path))
             except CellError as error:
-                files.append(File(str(path), partial(_refuse, str(error))))
+                files.append(File(str(path), partial(refuse, str(error))))
         else:
             files.append(File(str(path), path.read_bytes))
     return files
@@ -278,7 +278,8 @@ def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> byt
         raise CellError(f"{name}/{_shown(entry)}: {sentence}.") from None
 
 
-def _refuse(sentence: str) -> bytes:
+def refuse(sentence: str) -> bytes:
+    """Stands where bytes cannot be had: raises CellError with the sentence."""
     raise CellError(sentence)
 
 

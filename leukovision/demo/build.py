@@ -14,7 +14,8 @@ import gradio as gr
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from leukovision.demo import analyse, api, render, teach
+from leukovision.batch import MAX_BYTES
+from leukovision.demo import analyse, api, batch, render, teach
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, find
 from leukovision.store import StoreError, read_manifest
@@ -31,6 +32,7 @@ TEXT = {
     "instead": "Not quite the ensemble that was asked for.",
     "embedded": "{why} The embedded ensemble is used in its place.",
     "analyse": "Analyse",
+    "batch": "Batch",
     "teach": "Teach",
     "ensemble": "Ensemble: {source}",
     "privacy": "Pictures are deleted from the server within 20 minutes and are used for nothing else.",
@@ -75,6 +77,8 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         with gr.Tabs():
             with gr.Tab(TEXT["analyse"], id="analyse"):
                 analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+            with gr.Tab(TEXT["batch"], id="batch", render_children=True):
+                batch.tab(get_ensemble)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(TEXT["teach"], id="teach", render_children=True):
                 teach.tab(get_ensemble, cells, examples is None, found.folder)
@@ -119,7 +123,7 @@ def serve(
     app, _, _ = page.launch(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
-        enable_monitoring=False, ssr_mode=False, max_file_size=analyse.MAX_BYTES,
+        enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
         auth=(user, password) if auth else None, prevent_thread_lock=True,
     )  # fmt: skip
     # Before the routes of the page, which take every path. It says nothing but that the process answers.
