@@ -25,6 +25,7 @@ from leukovision.cell import foreground, largest_part
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import against_chance
 from leukovision.hub import EMBEDDED
+from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import BLUE, COMBINED, RED, cams, colours, overlays, scale_of
 
 SCHEMA_VERSION = "1.0"
@@ -38,41 +39,6 @@ SIDE = 400
 
 MOSAIC = (20, 12)
 """Thumbnails across and down in the montage of a batch, at most."""
-
-TEXT: dict[str, Any] = {
-    "language": "en",
-    "cell_title": "Report on {name}",
-    "batch_title": "Report on {count} files",
-    "subtitle": "LeukoVision, {name} {version}",
-    "picture": "The cell as the networks saw it, in its own colours, shown brighter. {headline}: {then}.",
-    "map": "Map, {title}, laid over the cell in grey. {words}",
-    "ramp": "Colour scale from {low} (blue, towards healthy) over 0 (clear) to {high} (red, towards ALL).",
-    "trust": "How far can this be trusted?",
-    "unseen": (
-        "On {cells} cells of {people} people, each judged by networks of the same recipe that had not seen "
-        "them, the balanced accuracy was {accuracy}."
-    ),
-    "adds_up": "A map that adds up says what moved these networks. It does not say that they are right.",
-    "unsure": "“unsure”",
-    "decided": "Decided by",
-    "limits": "Limits",
-    "summary": "Summary",
-    "montage": "Montage",
-    "montage_note": (
-        "{shown}, from p(ALL) {first:.2f} at the top left to {last:.2f} at the bottom right. The bar below a "
-        "cell is red for ALL, blue for healthy, grey for unsure."
-    ),
-    "all_shown": "All {count} cells",
-    "some_shown": "{shown} of {count} cells, evenly over their order",
-    "table": "All files",
-    "disagree": "backbones disagree",
-    "odd": "unlike the training data",
-    "files": "files",
-    "columns": ["file", "decision", "p(ALL)", "backbones agree", "like training data", "remark"],
-    "yes": "yes",
-    "no": "no",
-    "agree": "{own} of {count}",
-}
 
 
 class _Part(BaseModel):
@@ -111,6 +77,7 @@ class Check(_Part):
 class _Report(_Part):
     schema_version: Literal["1.0"] = "1.0"
     made: datetime = Field(description="When the report was made, UTC.")
+    language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
     intended_use: str
     limits: str
@@ -196,7 +163,12 @@ def check_name(path: Path, count: int) -> None:
 
 
 def of_cell(
-    ensemble: Ensemble, analysis: Analysis, picture: np.ndarray, name: str, made: datetime | None = None
+    ensemble: Ensemble,
+    analysis: Analysis,
+    picture: np.ndarray,
+    name: str,
+    made: datetime | None = None,
+    texts: Texts = ENGLISH,
 ) -> Report:
     """A report on one cell. The quick check of its map is made here.
 
@@ -206,19 +178,20 @@ def of_cell(
         picture: (side, side, 3) uint8, the field that the backbones saw, as fine as it shall be printed.
         name: of its file; only the last part is told.
         made: when; now by default.
+        texts: of a language.
     """
     name, thresholds = base_name(name), ensemble.manifest.thresholds
-    first, then = words.headline(analysis, thresholds.decide)
+    first, then = words.headline(analysis, thresholds.decide, texts)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     maps = cams(analysis)
     constants = {key: member.constant for key, member in analysis.members.items()}
     said = {
-        key: words.describe_map(cam, outline, constants.get(key, analysis.constant))
+        key: words.describe_map(cam, outline, constants.get(key, analysis.constant), texts)
         for key, cam in maps.items()
     }
     content = CellReport(
-        **_common(ensemble, made),
+        **_common(ensemble, made, texts),
         file=name,
         decision=analysis.decision,  # type: ignore[arg-type]
         p_all=analysis.p_all,
@@ -227,7 +200,7 @@ def of_cell(
         headline=first,
         then=then,
         in_domain=analysis.in_domain,
-        reason=analysis.reason,
+        reason=texts.said(analysis.reason),
         members=[
             Member(
                 backbone=key, p_all=one.p_all, logit=one.logit, constant=one.constant, share=one.share,
@@ -237,10 +210,12 @@ def of_cell(
         ],
         map=said[COMBINED],
         scale=scale_of(maps),
-        sum=words.sum_line(analysis),
-        check=_check(ensemble, analysis),
+        sum=words.sum_line(analysis, texts),
+        check=_check(ensemble, analysis, texts),
     )  # fmt: skip
-    return Report(content, _cell_layout(content, analysis, said), _cell_pictures(content, analysis, picture))
+    return Report(
+        content, _cell_layout(content, analysis, said, texts), _cell_pictures(content, analysis, picture)
+    )
 
 
 def of_batch(
@@ -248,6 +223,7 @@ def of_batch(
     rows: Sequence[Row],
     thumbnails: Sequence[bytes],
     made: datetime | None = None,
+    texts: Texts = ENGLISH,
 ) -> Report:
     """A report on many files.
 
@@ -256,12 +232,13 @@ def of_batch(
         rows: of the files.
         thumbnails: a picture of each as `batch.thumbnail` makes it, empty where there is none.
         made: when; now by default.
+        texts: of a language.
     """
     decide = ensemble.manifest.thresholds.decide
-    told = [_without_path(row) for row in rows]
+    told = [_without_path(row, texts) for row in rows]
     agreement = [row.agreement(decide) for row in told]
     content = BatchReport(
-        **_common(ensemble, made),
+        **_common(ensemble, made, texts),
         counts=counts(told),
         disagree=sum(own < count for own, count in agreement),
         odd=sum(row.in_domain is False for row in told),
@@ -277,7 +254,7 @@ def of_batch(
     chosen = [falling[place] for place in places] if falling else []
     return Report(
         content,
-        _batch_layout(content, agreement, [p for p, _, _ in chosen], len(falling)),
+        _batch_layout(content, agreement, [p for p, _, _ in chosen], len(falling), texts),
         {"montage.jpg": _mosaic([(decision or "", thumb) for _, decision, thumb in chosen])}
         if chosen
         else {},
@@ -289,12 +266,13 @@ def base_name(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name[-120:] or "picture"
 
 
-def _common(ensemble: Ensemble, made: datetime | None) -> dict[str, Any]:
+def _common(ensemble: Ensemble, made: datetime | None, texts: Texts) -> dict[str, Any]:
     """What every report says."""
     manifest, source = ensemble.manifest, ensemble.source
     own = ensemble.found.folder != EMBEDDED and source.origin == str(ensemble.found.folder)
     return {
         "made": (made or datetime.now(UTC)).replace(microsecond=0),
+        "language": texts.language,
         "ensemble": Decider(
             name=source.name,
             version=source.version,
@@ -302,25 +280,22 @@ def _common(ensemble: Ensemble, made: datetime | None) -> dict[str, Any]:
         ),
         "intended_use": manifest.intended_use,
         "limits": manifest.limits,
-        "unseen": _unseen(ensemble),
-        "disclaimer": words.TEXT["disclaimer"],
+        "unseen": _unseen(ensemble, texts),
+        "disclaimer": texts("page.disclaimer"),
     }
 
 
-def _unseen(ensemble: Ensemble) -> str:
+def _unseen(ensemble: Ensemble, texts: Texts) -> str:
     """How right the ensemble was on people whom it had not seen, where its manifest knows."""
     figures = ensemble.manifest.figures.get("unseen")
     if not figures:
         return ""
+    people = sum(figures["subjects"].values())
     reached = figures["ensemble"]["balanced_accuracy"]
-    return str(TEXT["unseen"]).format(
-        cells=figures["cells"],
-        people=sum(figures["subjects"].values()),
-        accuracy=f"{reached['value']:.2f} ({reached['low']:.2f} to {reached['high']:.2f})",
-    )
+    return texts("report.unseen", cells=figures["cells"], people=people, **reached)
 
 
-def _check(ensemble: Ensemble, analysis: Analysis) -> Check:
+def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
     target: Literal["ALL", "healthy"] = "ALL" if analysis.logit >= 0 else "healthy"
     sign = 1 if target == "ALL" else -1
     numbers = ensemble.input.numbers(analysis.picture)
@@ -330,15 +305,17 @@ def _check(ensemble: Ensemble, analysis: Analysis) -> Check:
         shares=own.shares.tolist(),
         by_map=words.p_all_of(target, own).tolist(),
         by_chance=words.p_all_of(target, random).tolist(),
-        words=words.check_line(target, own, random),
+        words=words.check_line(target, own, random, texts),
     )
 
 
-def _without_path(row: Row) -> Row:
+def _without_path(row: Row, texts: Texts) -> Row:
     """The same row with the file's base name, in its sentences too."""
     name = base_name(row.file)
     sentences = {
-        key: text.replace(row.file, name) for key in ("reason", "error") if (text := getattr(row, key))
+        key: texts.said(text.replace(row.file, name))
+        for key in ("reason", "error")
+        if (text := getattr(row, key))
     }
     return row.model_copy(update={"file": name} | sentences)
 
@@ -346,106 +323,123 @@ def _without_path(row: Row) -> Row:
 # The layout
 
 
-def _layout(content: CellReport | BatchReport, title: str) -> dict[str, Any]:
+def _layout(content: CellReport | BatchReport, title: str, texts: Texts) -> dict[str, Any]:
     """What the template wants of every report."""
     source = content.ensemble
     return {
         "kind": content.kind,
-        "language": TEXT["language"],
+        "language": texts.language,
         "title": title,
-        "subtitle": TEXT["subtitle"].format(name=source.name, version=source.version),
-        "made": f"{content.made.day} {content.made:%B %Y, %H:%M} UTC",
+        "subtitle": texts("report.subtitle", name=source.name, version=source.version),
+        "made": content.made.strftime(texts("report.date")),
         "disclaimer": content.disclaimer,
     }
 
 
-def _notes(content: CellReport | BatchReport) -> list[tuple[str, str]]:
-    """Who decided, and what that is worth."""
+def _notes(content: CellReport | BatchReport, texts: Texts) -> list[tuple[str, str]]:
+    """What the decision is worth, and who decided."""
     source = content.ensemble
-    use = "" if content.intended_use in content.disclaimer else f" {content.intended_use}"
-    trust = [content.check.words, TEXT["adds_up"]] if content.kind == "cell" and content.check else []
-    trust += [content.unseen] if content.unseen else []
+    trust = [content.unseen] if content.unseen else []
+    if content.kind == "cell" and content.check:
+        trust = [content.check.words, texts("report.adds_up"), *trust]
     notes = [
-        (TEXT["trust"], " ".join(trust)),
-        (TEXT["decided"], f"{source.name} {source.version} ({source.origin}).{use}"),
-        (TEXT["limits"], content.limits),
+        (texts("report.trust"), " ".join(trust)),
+        (texts("result.decided"), f"{source.name} {source.version} ({source.origin})"),
+        (texts("report.limits"), f"{content.intended_use} {content.limits}".strip()),
     ]
     return [(title, text) for title, text in notes if text]
 
 
-def _cell_layout(content: CellReport, analysis: Analysis, said: Mapping[str, str]) -> dict[str, Any]:
+def _cell_layout(
+    content: CellReport, analysis: Analysis, said: Mapping[str, str], texts: Texts
+) -> dict[str, Any]:
     parts = dict(words.addition(analysis))
-    titles = {key: words.title_of(key) for key in analysis.members} | {COMBINED: words.TEXT["combined"]}
-    low, high = f"−{content.scale:g}", f"+{content.scale:g}"
-    half = f"{content.scale / 2:g}"
-    odd = "" if content.in_domain else f"{words.TEXT['odd']} {content.reason} {words.TEXT['no_trust']}"
-    return _layout(content, TEXT["cell_title"].format(name=content.file)) | {
+    titles = {key: words.title_of(key) for key in analysis.members} | {COMBINED: texts("result.combined")}
+    ticks = [texts.figure(part * content.scale, "+g") if part else "0" for part in (-1, -0.5, 0, 0.5, 1)]
+    odd = f"{texts('result.odd')} {content.reason} {texts('result.no_trust')}"
+
+    def line(title: str, p_all: float, logits: float) -> list[str]:
+        return [title, texts.figure(p_all, ".2f"), words.signed(logits, texts)]
+
+    return _layout(content, texts("report.cell_title", name=content.file), texts) | {
         "decision": content.decision,
         "headline": content.headline,
         "then": content.then,
-        "odd": odd,
+        "odd": "" if content.in_domain else odd,
         "why": content.reason if content.in_domain else "",
         "members": {
-            "head": [words.TEXT["backbone"], "p(ALL)", words.TEXT["adds"]],
+            "head": [texts("result.backbone"), "p(ALL)", texts("result.adds")],
             "rows": [
-                [titles[key], f"{one.p_all:.2f}", words.signed(parts[titles[key]])]
-                for key, one in analysis.members.items()
+                line(titles[key], one.p_all, parts[titles[key]]) for key, one in analysis.members.items()
             ],
-            "foot": [words.TEXT["ensemble"], f"{content.p_all:.2f}", words.signed(content.logit)],
+            "foot": line(texts("result.ensemble"), content.p_all, content.logit),
         },
         "maps": [
             {
                 "file": f"{key}.jpg",
                 "title": title,
                 "words": said[key],
-                "alt": TEXT["map"].format(title=title, words=said[key]),
+                "alt": texts("report.map", title=title, words=said[key]),
             }
             for key, title in titles.items()
         ],
         "alts": {
-            "cell": TEXT["picture"].format(headline=content.headline, then=content.then),
-            "ramp": TEXT["ramp"].format(low=low, high=high),
+            "cell": texts("report.picture", headline=content.headline, then=content.then),
+            "ramp": texts("report.ramp", scale=content.scale),
         },
-        "ticks": [low, f"−{half}", "0", f"+{half}", high],
-        "note": words.TEXT["scale"].format(scale=f"±{content.scale:g}"),
-        "words": {key: words.TEXT[key] for key in ("maps", "to_all", "to_healthy")},
-        "notes": [(words.TEXT["adds_up"], content.sum), *_notes(content)],
+        "ticks": [tick.replace("-", "−") for tick in ticks],
+        "note": texts("result.scale", scale=content.scale),
+        "words": {
+            "maps": texts("result.maps"),
+            "to_all": texts("words.to_ALL"),
+            "to_healthy": texts("words.to_healthy"),
+        },
+        "notes": [(texts("result.adds_up"), content.sum), *_notes(content, texts)],
     }
 
 
 def _batch_layout(
-    content: BatchReport, agreement: Sequence[tuple[int, int]], shown: Sequence[float], cells: int
+    content: BatchReport,
+    agreement: Sequence[tuple[int, int]],
+    shown: Sequence[float],
+    cells: int,
+    texts: Texts,
 ) -> dict[str, Any]:
-    count = len(content.rows)
-    tiles = [(TEXT["files"], count), *content.counts.items(), (TEXT["disagree"], content.disagree)]
+    kinds = {key: texts(f"words.{key}") for key in ("ALL", "healthy", "unsure")}
+    kinds[UNREADABLE] = texts("batch.filters.error")
+    tiles = [
+        (texts("report.files"), len(content.rows)),
+        *((kinds[kind], count) for kind, count in content.counts.items()),
+        (texts("batch.filters.disagree"), content.disagree),
+        (texts("batch.filters.odd"), content.odd),
+    ]
     montage = ""
     if shown:
-        key = "all_shown" if len(shown) == cells else "some_shown"
-        montage = TEXT["montage_note"].format(
-            shown=TEXT[key].format(shown=len(shown), count=cells), first=shown[0], last=shown[-1]
-        )
+        key = "report.montage_all" if len(shown) == cells else "report.montage_some"
+        montage = texts(key, shown=len(shown), count=cells, first=shown[0], last=shown[-1])
     # Cells like the training data are unsure for one reason, which is told once.
-    unsure = list({(TEXT["unsure"], row.reason) for row in content.rows if row.reason and row.in_domain})
-    yes_no = {True: TEXT["yes"], False: TEXT["no"], None: ""}
-    return _layout(content, TEXT["batch_title"].format(count=count)) | {
-        "tiles": [(name, str(value)) for name, value in [*tiles, (TEXT["odd"], content.odd)]],
+    reasons = {row.reason for row in content.rows if row.reason and row.in_domain}
+    columns = [texts(f"batch.columns.{key}") for key in ("file", "decision", "p_all", "agree", "in_domain")]
+
+    def line(row: Row, own: int, of: int) -> list[str]:
+        return [
+            row.file,
+            kinds[row.decision or UNREADABLE],
+            "" if row.p_all is None else texts.figure(row.p_all, ".2f"),
+            texts("batch.agree", own=own, of=of) if of else "",
+            "" if row.in_domain is None else texts("batch.yes" if row.in_domain else "batch.no"),
+            row.error or ("" if row.in_domain else row.reason) or "",
+        ]
+
+    return _layout(content, texts("report.batch_title", count=len(content.rows)), texts) | {
+        "tiles": [(name, str(value)) for name, value in tiles],
         "montage": montage,
         "alts": {"montage": montage},
-        "words": {key: TEXT[key] for key in ("summary", "montage", "table")},
-        "notes": [*unsure, *_notes(content)],
+        "words": {key: texts(f"report.{key}") for key in ("summary", "montage", "table")},
+        "notes": [*((texts("report.unsure"), reason) for reason in reasons), *_notes(content, texts)],
         "table": {
-            "head": TEXT["columns"],
-            "rows": [
-                [
-                    row.file,
-                    row.decision or UNREADABLE,
-                    "" if row.p_all is None else f"{row.p_all:.2f}",
-                    TEXT["agree"].format(own=own, count=of) if of else "",
-                    yes_no[row.in_domain],
-                    row.error or ("" if row.in_domain else row.reason) or "",
-                ]
-                for row, (own, of) in zip(content.rows, agreement, strict=True)
-            ],
+            "head": [*columns, texts("report.remark")],
+            "rows": [line(row, *sides) for row, sides in zip(content.rows, agreement, strict=True)],
         },
     }
 
@@ -473,7 +467,8 @@ def _mosaic(cells: Sequence[tuple[str, bytes]]) -> bytes:
     for place, (decision, content) in enumerate(cells):
         x, y = place % across * step, place // across * (step + 6)
         with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            if image.size != (THUMBNAIL, THUMBNAIL):
+                raise ValueError(f"a thumbnail is {THUMBNAIL} px wide and high, not {image.size}.")
             canvas.paste(image.convert("RGB").point(lambda value: min(255, round(1.5 * value))), (x, y))
         bar = (x, y + THUMBNAIL + 1, x + THUMBNAIL - 1, y + THUMBNAIL + 4)
         draw.rectangle(bar, fill=bars.get(decision, (150, 150, 150)))

@@ -1,8 +1,9 @@
-"""An `Analysis` comes in; the words for it go out, the same on the page and in reports."""
+"""An `Analysis` comes in; the words for it go out, the same on the page and in reports.
+
+English where no other texts are given.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -10,83 +11,47 @@ from scipy import ndimage
 from leukovision.backbones import BACKBONES
 from leukovision.ensemble import Analysis
 from leukovision.faithfulness import Curve
-
-TEXT: dict[str, Any] = {
-    "combined": "Combined",
-    "unsure": "unsure",
-    "odd": "This picture is not like the training data.",
-    "no_trust": "The figures below are given for completeness; do not rely on them.",
-    "one": "the only backbone",
-    "adds": "adds to the logit",
-    "ensemble": "Ensemble",
-    "members_caption": "What each backbone says",
-    "backbone": "Backbone",
-    "maps": "Where the evidence lies",
-    "scale": (
-        "One colour scale for all four maps, in logits: full colour is {scale} or more. "
-        "The combined map is the weighted sum of the others."
-    ),
-    "to_all": "towards ALL",
-    "to_healthy": "towards healthy",
-    "overlay": "Overlay",
-    "adds_up": "The parts add up to the decision",
-    "decided": "Decided by",
-    "disclaimer": "For research and teaching. Not a medical device.",
-    "not_analysed": "Not analysed.",
-    "method": "Method",
-    "show": "Show",
-    "views": {"all": "all four", "combined": "combined", "own": "backbones' own"},
-    "unsmoothed": "As coarse as it is",
-    "other_scale": (
-        "One colour scale for all four maps: full colour is {scale} or more. These maps do not add up to "
-        "the decision. {title}: {paper}."
-    ),
-    "one_sided": "This method shows only what speaks for {target}.",
-    "nothing": "No positive evidence: this method finds nothing here that speaks for {target}.",
-    "check": "Can this map be trusted?",
-    "checked": (
-        "Removing the {share} of the cell that the combined map marks changes p(ALL) from {whole:.2f} to "
-        "{own:.2f}; removing a random {share}, to {random:.2f}."
-    ),
-    "check_axis": "share of the cell removed, the most marked first",
-    "check_up": "p(ALL) while the cell is taken away",
-    "by_map": "by this map",
-    "by_random": "by random spots, mean of two",
-    "worse": "On this cell the map does no better than chance.",
-}
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+from leukovision.language import ENGLISH, Texts
 
 
-def headline(analysis: Analysis, decide: float = 0.5) -> tuple[str, str]:
+def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) -> tuple[str, str]:
     """The decision in words.
 
     Args:
         analysis: of one cell.
         decide: p(ALL) from which a backbone is said to say ALL.
+        texts: of a language.
 
     Returns:
         What is said first ("ALL, 93 %") and what follows it ("all three backbones agree").
     """
+    said = texts(f"words.{analysis.decision}")
     if analysis.decision == "unsure":
-        return TEXT["unsure"], f"p(ALL) = {analysis.p_all:.2f}"
+        return said, f"p(ALL) = {texts.figure(analysis.p_all, '.2f')}"
     is_all = analysis.decision == "ALL"
-    first = f"{analysis.decision}, {percent(analysis.p_all if is_all else 1 - analysis.p_all)}"
+    sure = percent(analysis.p_all if is_all else 1 - analysis.p_all, texts)
+    first = texts("words.decided", decision=said, percent=sure)
     says = {title_of(name): m.p_all >= decide for name, m in analysis.members.items()}
-    others = [title for title, said in says.items() if said != is_all]
+    others = [title for title, said_all in says.items() if said_all != is_all]
     count, agree = len(says), len(says) - len(others)
     if count == 1:
-        return first, TEXT["one"]
+        return first, texts("words.one")
     if not others:
-        return first, f"{'both' if count == 2 else f'all {_number(count)}'} backbones agree"
-    verb = "says" if len(others) == 1 else "say"
-    other = "healthy" if is_all else "ALL"
-    agreeing = f"{_number(agree)} of {_number(count)} backbones {'agrees' if agree == 1 else 'agree'}"
-    return first, f"{agreeing} ({' and '.join(others)} {verb} {other})"
+        return first, texts("words.both") if count == 2 else texts("words.all", count=_number(count, texts))
+    other = texts(
+        "words.other" if len(others) == 1 else "words.others",
+        names=texts("words.and").join(others),
+        decision=texts("words.healthy" if is_all else "words.ALL"),
+    )
+    agreeing = {"count": _number(count, texts), "others": other}
+    if agree == 1:
+        return first, texts("words.one_of", **agreeing)
+    return first, texts("words.some_of", agree=_number(agree, texts), **agreeing)
 
 
-def percent(p: float) -> str:
+def percent(p: float, texts: Texts = ENGLISH) -> str:
     """0 to 1 -> "93 %"; never 100 %, which no network can know."""
-    return "above 99 %" if p >= 0.995 else f"{100 * p:.0f} %"
+    return texts("words.almost") if p >= 0.995 else texts("words.percent", percent=100 * p)
 
 
 def title_of(name: str) -> str:
@@ -107,55 +72,61 @@ def addition(analysis: Analysis) -> list[tuple[str, float]]:
     return [(name, float(cents / 100)) for name, cents in zip(parts, rounded, strict=True)]
 
 
-def sum_line(analysis: Analysis) -> str:
+def sum_line(analysis: Analysis, texts: Texts = ENGLISH) -> str:
     """The same as a line: "Xception +1.20 + InceptionV3 ... = +2.32 → p(ALL) = 0.91"."""
-    terms = " + ".join(f"{name} {signed(share)}" for name, share in addition(analysis))
-    return f"{terms} = {signed(analysis.logit)} → p(ALL) = {analysis.p_all:.2f}"
+    terms = " + ".join(f"{name} {signed(share, texts)}" for name, share in addition(analysis))
+    p_all = texts.figure(analysis.p_all, ".2f")
+    return f"{terms} = {signed(analysis.logit, texts)} → p(ALL) = {p_all}"
 
 
-def describe_map(cam: np.ndarray, outline: np.ndarray, constant: float) -> str:
+def describe_map(cam: np.ndarray, outline: np.ndarray, constant: float, texts: Texts = ENGLISH) -> str:
     """A map in words: how much evidence, in which direction, where.
 
     Args:
         cam: (h, w) float32, logits: towards ALL above 0, towards healthy below.
         outline: (h, w) bool, what belongs to the cell; all True where nothing tells it apart.
         constant: the part of the logit that no place holds.
+        texts: of a language.
 
     Returns:
         Three sentences. The two totals and the constant add up to the logit. "Half of it" is held by
         the fewest pixels that can hold half.
     """
     sentences = []
-    for sign, direction in ((1, TEXT["to_all"]), (-1, TEXT["to_healthy"])):
+    for sign, side in ((1, "ALL"), (-1, "healthy")):
         part = np.maximum(sign * cam, 0).astype(np.float64)
-        amount = f"{direction}: {signed(sign * part.mean())}"
+        amount = {"direction": texts(f"words.to_{side}"), "amount": signed(sign * part.mean(), texts)}
         # Below half a hundredth of a logit "where" would be the place of rounding errors.
-        where = f", half of it {place(part, outline)}" if part.mean() >= 0.005 else ""
-        sentences.append(f"{amount}{where}.")
-    logit = constant + float(cam.mean(dtype=np.float64))
-    with_constant = "" if signed(constant) == "0.00" else f"With the constant {signed(constant)}: "
-    sentences.append(f"{with_constant}logit {signed(logit)}.")
+        if part.mean() >= 0.005:
+            sentences.append(texts("words.amount_where", where=place(part, outline, texts), **amount))
+        else:
+            sentences.append(texts("words.amount", **amount))
+    logit = signed(constant + float(cam.mean(dtype=np.float64)), texts)
+    if round(constant, 2):
+        sentences.append(texts("words.with_constant", constant=signed(constant, texts), logit=logit))
+    else:
+        sentences.append(texts("words.logit", logit=logit))
     return " ".join(one[0].upper() + one[1:] for one in sentences)
 
 
-def signed(value: float) -> str:
+def signed(value: float, texts: Texts = ENGLISH) -> str:
     """A figure with its sign and two digits: "+1.20", "−0.31", "0.00"."""
-    text = f"{value:+.2f}".replace("-", "−")
-    return "0.00" if text[1:] == "0.00" else text
+    spec = "+.2f" if round(value, 2) else ".2f"
+    return texts.figure(value if round(value, 2) else 0.0, spec).replace("-", "−")
 
 
-def _number(count: int) -> str:
-    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+def _number(count: int, texts: Texts) -> str:
+    return texts.entries.get(f"words.number.{count}", str(count))
 
 
-def place(part: np.ndarray, outline: np.ndarray) -> str:
+def place(part: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -> str:
     """(h, w) float64 at least 0, (h, w) bool cell -> where the strongest half of the first lies."""
     falling = np.sort(part, axis=None)[::-1]
     held = np.cumsum(falling)
     # Pixels as strong as the last one come along, or an even map would be halved where memory halves it.
     weights = np.where(part >= falling[np.searchsorted(held, held[-1] / 2)], part, 0)
     if weights[~outline].sum() > 0.5 * weights.sum():
-        return "outside the cell"
+        return texts("words.outside")
     whole = "picture" if outline.all() else "cell"
     weights = weights * outline
     rows, columns = np.nonzero(outline)
@@ -172,29 +143,30 @@ def place(part: np.ndarray, outline: np.ndarray) -> str:
         # A direction counts when it is more than a third of the other: eight of them in all.
         words += ["upper" if down < 0 else "lower"] if abs(down) > 0.41 * abs(right) else []
         words += ["left" if right < 0 else "right"] if abs(right) > 0.41 * abs(down) else []
-    where = " ".join(words)
-    if depth < 0.25:
-        return f"at the {where} rim of the {whole}" if where else f"around the rim of the {whole}"
-    if where:
-        return f"in the {where} {'part ' if len(words) == 1 else ''}of the {whole}"
-    return f"in the centre of the {whole}" if depth > 0.5 else f"spread over the {whole}"
+    if not words:
+        return texts(f"words.{whole}.{'rim' if depth < 0.25 else 'centre' if depth > 0.5 else 'spread'}")
+    where = texts(f"words.where.{'_'.join(words)}")
+    kind = "rim_at" if depth < 0.25 else "side" if len(words) == 1 else "corner"
+    return texts(f"words.{whole}.{kind}", where=where)
 
 
-def check_line(target: str, own: Curve, random: Curve) -> str:
+def check_line(target: str, own: Curve, random: Curve, texts: Texts = ENGLISH) -> str:
     """How far a map can be trusted on one cell, in one or two sentences.
 
     Args:
         target: "ALL" or "healthy", of which the curves give the probability.
         own, random: deletion curves of the map and of random ones.
+        texts: of a language.
     """
     place = int(np.flatnonzero(own.shares > 0)[0])
-    line = str(TEXT["checked"]).format(
-        share=percent(own.shares[place]),
+    line = texts(
+        "words.checked",
+        share=percent(own.shares[place], texts),
         whole=p_all_of(target, own)[0],
         own=p_all_of(target, own)[place],
         random=p_all_of(target, random)[place],
     )
-    return f"{line} {TEXT['worse']}" if own.area >= random.area else line
+    return f"{line} {texts('words.worse')}" if own.area >= random.area else line
 
 
 def p_all_of(target: str, curve: Curve) -> np.ndarray:

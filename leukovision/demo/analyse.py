@@ -16,9 +16,10 @@ import numpy as np
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
-from leukovision.demo import render
+from leukovision.demo import render, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
+from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import thumbnail
 from leukovision.saliency import METHODS
 from leukovision.store import StoreError
@@ -30,50 +31,6 @@ N_EXAMPLES = 6
 
 KEPT = 600
 """Uploaded pictures, and what a page shows, are deleted when they are this old, s."""
-
-TEXT = {
-    "input": "Your cell",
-    "prompt": "Drop a picture of one cell here",
-    "kinds": "PNG, JPEG, BMP, TIFF or WebP; one white blood cell, cut out on black",
-    "choose": "Choose a file",
-    "paste": "Paste",
-    "photograph": "Photograph",
-    "clear": "Clear",
-    "shoot": "Take the picture",
-    "close": "Cancel",
-    "camera": "Photograph a cell",
-    "seen": "The cell as it was read: {name}",
-    "brighter": "shown brighter",
-    "busy": "Looking at the cell …",
-    "drawing": "Drawing the maps …",
-    "loading": "Loading the networks first …",
-    "large": "{name}: the file is larger than 100 MB; cut out the one cell and send that.",
-    "failed": "{name}: the file did not reach the server; try again.",
-    "nopaste": "There is no picture in the clipboard.",
-    "howpaste": "This browser lets no button read the clipboard: press Ctrl+V (on a Mac, Cmd+V) instead.",
-    "nocamera": "No camera can be used here; choose a file instead.",
-    "examples": "Or try one of these",
-    "drawn": "These example cells are drawn by a program, not photographs.",
-    "lost": "{name}: the file did not arrive whole; send it again.",
-    "inside": "{name}: something went wrong in the program, not in your picture; it was not judged.",
-    "no_ensemble": "No decision can be made, because the ensemble cannot be loaded. {why}",
-    "empty_title": "What you will see",
-}
-EMPTY = (
-    (
-        "The answer in words",
-        "ALL, healthy or unsure, with its probability, and whether the backbones agree.",
-    ),
-    (
-        "Four maps",
-        "One for each of three neural networks and one for their sum, on one scale: "
-        '<b class="lv-all">red</b> speaks for ALL, <b class="lv-healthy">blue</b> for healthy.',
-    ),
-    (
-        "A sum that you can check",
-        "The maps are not an illustration: what they hold, added up, is the decision.",
-    ),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +54,23 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         cells: examples to click.
         are_drawn: whether a program drew them.
     """
-    empty = input_html(None, cells, are_drawn)
-    nothing = empty_html()
+
+    def panel(cell: Cell | None, texts: Texts) -> str:
+        return input_html(cell, cells, are_drawn, texts)
 
     def result(source: Path | Cell, name: str) -> Result:
-        page, cell, shown = judged(get_ensemble, source, name)
-        return (input_html(cell, cells, are_drawn) if cell else empty), page, "", shown
+        texts = visitor.texts()
+        page, cell, shown = judged(get_ensemble, source, name, texts)
+        return panel(cell, texts), page, "", shown
 
     def sent(event: gr.EventData) -> Result:
         name = base_name(event.name)
         path = uploaded(event.path)
-        return (
-            result(path, name)
-            if path
-            else (empty, render.alert_html(TEXT["lost"].format(name=name)), "", None)
-        )
+        if path:
+            return result(path, name)
+        texts = visitor.texts()
+        alert = render.alert_html(texts("analyse.lost", name=name), texts=texts)
+        return panel(None, texts), alert, "", None
 
     def chosen(event: gr.EventData) -> Result:
         cell = cells[int(event.index) % len(cells)]
@@ -123,22 +82,28 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         ensemble = get_ensemble()
         now = replace(shown, maps=render.drawn(ensemble, shown.analysis, event.method))
         decide = ensemble.manifest.thresholds.decide
-        return render.result_html(now.analysis, now.picture, now.maps, decide), "", now
+        return render.result_html(now.analysis, now.picture, now.maps, decide, visitor.texts()), "", now
 
     def checked(shown: Shown | None) -> str:
-        return render.check_html(shown.maps, *_deletion(get_ensemble(), shown)) if shown else ""
+        if not shown:
+            return ""
+        return render.check_html(shown.maps, *_deletion(get_ensemble(), shown), visitor.texts())
+
+    def cleared() -> Result:
+        texts = visitor.texts()
+        return panel(None, texts), empty_html(texts), "", None
 
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(
-                empty,
+                visitor.start(lambda texts: panel(None, texts)),
                 js_on_load=Path(__file__).with_name("input.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
                 elem_id="lv-input",
             )
         with gr.Column(scale=3, min_width=320, elem_classes="lv-right"):
             output = gr.HTML(
-                nothing,
+                visitor.start(empty_html),
                 js_on_load=Path(__file__).with_name("output.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
                 elem_id="lv-output",
@@ -164,13 +129,13 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         event.then(None, js=_DONE).then(checked, inputs=shown, outputs=check, **queued) for event in working
     ]
     picture.clear(
-        lambda: (empty, nothing, "", None), outputs=everything, cancels=working, queue=False,
-        show_progress="hidden", api_visibility="private",
+        cleared, outputs=everything, cancels=working, queue=False, show_progress="hidden",
+        api_visibility="private",
     )  # fmt: skip
 
 
 def judged(
-    get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str
+    get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str, texts: Texts = ENGLISH
 ) -> tuple[str, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it."""
@@ -180,18 +145,19 @@ def judged(
         analysis = ensemble.analyse([cell])[0]
         picture = ensemble.input.picture(cell, SIDE)
         shown = Shown(analysis, picture, render.drawn(ensemble, analysis))
-        page = render.result_html(analysis, picture, shown.maps, ensemble.manifest.thresholds.decide)
+        page = render.result_html(analysis, picture, shown.maps, ensemble.manifest.thresholds.decide, texts)
         return page, cell, shown
     except CellError as error:
-        return render.alert_html(str(error)), None, None
+        said = str(error)
     except StoreError as error:
-        return render.alert_html(TEXT["no_ensemble"].format(why=error)), None, None
+        said = texts("analyse.no_ensemble", why=texts.said(str(error)))
     except FileNotFoundError:
-        return render.alert_html(TEXT["lost"].format(name=name)), None, None
+        said = texts("analyse.lost", name=name)
     except Exception:
         # Whatever happens, the decision on the picture before must not stay beside this one.
         logging.getLogger(__name__).exception("a picture could not be judged")
-        return render.alert_html(TEXT["inside"].format(name=name)), None, None
+        said = texts("analyse.inside", name=name)
+    return render.alert_html(said, texts=texts), None, None
 
 
 def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
@@ -233,56 +199,71 @@ def uploaded(path: object) -> Path | None:
     return found if found.is_relative_to(root) and found.is_file() else None
 
 
-def input_html(cell: Cell | None, examples: list[Cell], drawn: bool) -> str:
+def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Texts = ENGLISH) -> str:
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
-        f'data-{key}="{escape(TEXT[key])}"'
+        f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
         for key in ("busy", "drawing", "loading", "large", "failed", "nopaste", "howpaste", "nocamera")
     )
     if cell:
-        name = base_name(cell.name)
-        brighter = f"<i>, {TEXT['brighter']}</i>" if cell.on_black else ""
+        name = texts.said(base_name(cell.name))
+        brighter = f"<i>, {texts('analyse.brighter')}</i>" if cell.on_black else ""
         seen = (
-            f'<figure class="lv-seen">{_img(cell, 320, TEXT["seen"].format(name=name))}'
+            f'<figure class="lv-seen">{_img(cell, 320, texts("analyse.seen", name=name))}'
             f"<figcaption>{escape(name)}{brighter}</figcaption></figure>"
         )
     else:
         seen = (
-            f'<div class="lv-prompt" data-act="choose">{_DROP}<strong>{TEXT["prompt"]}</strong>'
-            f"<span>{TEXT['kinds']}</span></div>"
+            f'<div class="lv-prompt" data-act="choose">{_DROP}<strong>{texts("analyse.prompt")}</strong>'
+            f"<span>{texts('analyse.kinds')}</span></div>"
         )
+    names = [texts.said(base_name(one.name)) for one in examples]
     thumbnails = "".join(
-        f'<button type="button" data-act="example" data-index="{index}" '
-        f'title="{escape(base_name(one.name))}">'
-        f"{_img(one, 96, base_name(one.name))}</button>"
-        for index, one in enumerate(examples)
+        f'<button type="button" data-act="example" data-index="{index}" title="{escape(name)}">'
+        f"{_img(one, 96, name)}</button>"
+        for index, (one, name) in enumerate(zip(examples, names, strict=True))
     )
-    note = f"<p>{TEXT['drawn']}</p>" if drawn else ""
+    note = f"<p>{texts('analyse.drawn')}</p>" if drawn else ""
     return (
-        f'<section class="lv-input" aria-label="{TEXT["input"]}">'
+        f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
         f'<div class="lv-zone" data-limit="{MAX_BYTES}" {words}>{seen}</div>'
         '<p class="lv-state" role="status"></p>'
         '<div class="lv-buttons">'
         '<label class="lv-button lv-main"><input class="lv-file lv-open" type="file" '
-        f'accept="image/*,{",".join(SUFFIXES)}">{TEXT["choose"]}</label>'
-        f"{_button('paste')}{_button('photograph')}{_button('clear')}</div>"
+        f'accept="image/*,{",".join(SUFFIXES)}">{texts("analyse.choose")}</label>'
+        f"{_button('paste', texts)}{_button('photograph', texts)}{_button('clear', texts)}</div>"
         '<input class="lv-file lv-phone" type="file" accept="image/*" capture="environment" '
-        f'tabindex="-1" aria-hidden="true" aria-label="{TEXT["photograph"]}">'
-        f'<dialog class="lv-camera" aria-label="{TEXT["camera"]}"><video autoplay playsinline muted></video>'
-        f'<div class="lv-buttons">{_button("shoot", "lv-main")}{_button("close")}</div></dialog>'
-        f'<div class="lv-examples"><h2>{TEXT["examples"]}</h2><div>{thumbnails}</div>'
+        f'tabindex="-1" aria-hidden="true" aria-label="{texts("analyse.photograph")}">'
+        f'<dialog class="lv-camera" aria-label="{texts("analyse.camera")}">'
+        "<video autoplay playsinline muted></video>"
+        f'<div class="lv-buttons">{_button("shoot", texts, "lv-main")}{_button("close", texts)}</div>'
+        "</dialog>"
+        f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>'
         f"{note}</div></section>"
     )
 
 
-def empty_html() -> str:
+def empty_html(texts: Texts = ENGLISH) -> str:
     """What stands in the place of a result before there is one."""
-    items = "".join(f"<li><strong>{title}</strong><span>{words}</span></li>" for title, words in EMPTY)
-    return f'<section class="lv-empty"><h2>{TEXT["empty_title"]}</h2><ol>{items}</ol></section>'
+    said = {
+        "answer": texts("analyse.empty.answer_is"),
+        "maps": texts(
+            "analyse.empty.maps_are",
+            red=f'<b class="lv-all">{texts("analyse.empty.red")}</b>',
+            blue=f'<b class="lv-healthy">{texts("analyse.empty.blue")}</b>',
+        ),
+        "sum": texts("analyse.empty.sum_is"),
+    }
+    items = "".join(
+        f"<li><strong>{texts(f'analyse.empty.{key}')}</strong><span>{words}</span></li>"
+        for key, words in said.items()
+    )
+    return f'<section class="lv-empty"><h2>{texts("analyse.empty.title")}</h2><ol>{items}</ol></section>'
 
 
-def _button(act: str, kind: str = "") -> str:
-    return f'<button type="button" class="lv-button {kind}" data-act="{act}">{TEXT[act]}</button>'
+def _button(act: str, texts: Texts, kind: str = "") -> str:
+    said = texts(f"analyse.{act}")
+    return f'<button type="button" class="lv-button {kind}" data-act="{act}">{said}</button>'
 
 
 def _img(cell: Cell, side: int, alt: str) -> str:

@@ -9,6 +9,10 @@ const ROWS = 50;
 const TILES = 120;
 const MEGABYTES = 32;
 
+// The texts of a group, as `filters.all` and so on, by the last part of their keys.
+const group = (name) => Object.fromEntries(
+  Object.entries(words).filter(([key]) => key.startsWith(name + '.')).map(([key, text]) => [key.slice(name.length + 1), text]));
+const figure = (value, digits) => value.toFixed(digits).replace('.', words['page.decimal']);
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
@@ -56,15 +60,15 @@ const upload_all = async (files) => {
 // Taking files
 
 const is_zip = (file) => /\.zip$/i.test(file.name);
-const unread = (name, error) => ({ name, row: { row: { file: name, error }, agree: [0, 0], thumbnail: '' } });
+const unread = (name, error, said = error) => ({ name, row: { row: { file: name, error }, said, agree: [0, 0], thumbnail: '' } });
 
 const open = async (file) => {
   const values = { name: file.name, limit: LIMIT / 2 ** 20 };
   if (file.size > LIMIT) return [unread(file.name, fill(words.large_zip, values))];
   say(fill(words.opening, values));
   const zip = { file, path: (await upload_all([file]))[0] };
-  const { names, error } = await call('batch_open', [zip.path, file.name]);
-  if (!names) return [unread(file.name, error || fill(words.lost, values))];
+  const { names, error, said } = await call('batch_open', [zip.path, file.name]);
+  if (!names) return [unread(file.name, error || fill(words.lost, values), said)];
   return names.map((name, place) => ({ name, zip, place }));
 };
 
@@ -181,7 +185,7 @@ const spread = ({ row }) => {
 };
 const key = {
   place: (one) => one.place,
-  decision: ({ row }) => row.decision || words.unreadable,
+  decision: ({ row }) => row.decision || words['filters.error'],
   p_all: ({ row }) => row.p_all ?? null,
   // Of as many that agree, those come first that are further apart.
   agree: (one) => (one.row.p_all == null ? null : one.agree[0] - spread(one)),
@@ -218,26 +222,25 @@ const thumbnail = (one, alt) =>
         src: 'data:image/webp;base64,' + one.thumbnail, alt, width: 48, height: 48, className: one.lit ? 'lv-brighter' : '',
       })
     : '';
-const decided = ({ row }) => row.decision || words.unreadable;
-const chance = ({ row }) => (row.p_all == null ? '' : row.p_all.toFixed(2));
+const decided = ({ row }) => (row.decision ? words['words.' + row.decision] : words['filters.error']);
+const chance = ({ row }) => (row.p_all == null ? '' : figure(row.p_all, 2));
 const yes_no = ({ row }) => (row.in_domain == null ? '' : row.in_domain ? words.yes : words.no);
 
 const line = (one) => {
   const [own, of] = one.agree;
   const kind = (one.row.decision || 'error').toLowerCase();
-  const remark = one.row.error || one.row.reason;
   return make('tr', {},
     make('td', {}, thumbnail(one, '')),
     make('td', { className: 'lv-' + kind }, make('strong', {}, decided(one))),
     make('td', {}, chance(one)),
     make('td', { className: disagree(one) ? 'lv-apart' : '' }, of ? fill(words.agree, { own, of }) : ''),
     make('td', {}, yes_no(one)),
-    make('th', { scope: 'row' }, one.row.file, ...(remark ? [make('small', {}, remark)] : [])),
+    make('th', { scope: 'row' }, one.row.file, ...(one.said ? [make('small', {}, one.said)] : [])),
   );
 };
 
 const table = (rows) => {
-  const head = Object.entries(words.columns).map(([name, title]) => {
+  const head = Object.entries(group('columns')).map(([name, title]) => {
     const cell = make('th', { scope: 'col' }, make('button', { type: 'button', value: name }, title));
     cell.firstChild.dataset.act = 'sort';
     if (look.by === name) cell.ariaSort = look.up ? 'ascending' : 'descending';
@@ -269,9 +272,12 @@ const button = (act, title, value = '', disabled = false) => {
 
 const tiles = () => {
   const count = (test) => now.rows.filter(test).length;
-  const values = Object.keys(words.counts).map((name) => [name, count(is[name] || (({ row }) => row.decision === name))]);
-  return make('dl', { className: 'lv-tiles lv-counts' }, ...values.map(([name, value]) =>
-    make('div', {}, make('dt', {}, words.counts[name]), make('dd', { className: is[name] ? '' : 'lv-' + name.toLowerCase() }, value))));
+  const decisions = ['ALL', 'healthy', 'unsure'].map((name) => {
+    return [words['words.' + name], 'lv-' + name.toLowerCase(), count(({ row }) => row.decision === name)];
+  });
+  const others = ['error', 'disagree', 'odd'].map((name) => [words['filters.' + name], '', count(is[name])]);
+  return make('dl', { className: 'lv-tiles lv-counts' }, ...[...decisions, ...others].map(([title, className, value]) =>
+    make('div', {}, make('dt', {}, title), make('dd', { className }, value))));
 };
 
 const bar = () => {
@@ -287,7 +293,7 @@ const bar = () => {
     const speed = now.judged / now.seconds;
     const left = (count - done) / speed;
     const time = left < 90 ? fill(words.seconds, { n: Math.ceil(left) }) : fill(words.minutes, { n: Math.round(left / 60) });
-    parts.push(fill(words.speed, { speed: speed.toFixed(1), left: time }));
+    parts.push(fill(words.speed, { speed: figure(speed, 1), left: time }));
   }
   find('.lv-batch-speed').textContent = parts.join(' · ');
 };
@@ -306,14 +312,14 @@ const show = () => {
   const seen = rows.slice(first, first + size);
   const range = { first: first + 1, last: first + seen.length, count: rows.length };
   const tools = make('div', { className: 'lv-controls' },
-    chooser('filter', words.filter, words.filters),
-    chooser('view', words.view, words.views),
+    chooser('filter', words.filter, group('filters')),
+    chooser('view', words.view, group('views')),
     make('span', { className: 'lv-keep' }, words.keep + ' ',
-      ...Object.entries(words.downloads).map(([kind, title]) => button('keep', title, kind))));
+      ...Object.entries(group('downloads')).map(([kind, title]) => button('keep', title, kind))));
   const pager = make('div', { className: 'lv-pager' },
-    button('page', words.before, -1, !first),
+    button('page', words.previous, -1, !first),
     make('span', {}, fill(words.range, range)),
-    button('page', words.after, 1, range.last >= rows.length));
+    button('page', words.next, 1, range.last >= rows.length));
   found.replaceChildren(tiles(), tools,
     ...(seen.length ? [look.view === 'montage' ? montage(seen) : table(seen), pager] : [make('p', {}, words.none)]));
   if (find('.lv-rows')) find('.lv-rows').scrollLeft = scrolled;
@@ -345,6 +351,7 @@ const acts = {
   choose: () => find('.lv-files').click(),
   stop: () => {
     now.running = false;
+    say(words.stopping);
     show();
   },
   go_on: () => run(now),

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
 from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse
+from leukovision.demo import analyse, visitor
 from leukovision.ensemble import Ensemble
+from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
-from leukovision.words import TEXT as WORDS
 
 HANDFUL = 16
 """Files that are sent and judged together: one batch of the networks."""
@@ -45,71 +45,6 @@ KINDS = {
 }
 """What a batch can be kept as, by the ending of its file."""
 
-TEXT = {
-    "title": "Many cells",
-    "prompt": "Drop pictures of one cell each here, or a zip file of them",
-    "kinds": (
-        "PNG, JPEG, BMP, TIFF or WebP, as many as you like. They are sent a few at a time, deleted from the "
-        "server as soon as they were read, and the results are kept on this page alone."
-    ),
-    "choose": "Choose files",
-    "stop": "Stop",
-    "go_on": "Go on",
-    "clear": "Clear",
-    "progress": "{done} of {count}",
-    "speed": "{speed} cells a second, {left} left",
-    "seconds": "{n} s",
-    "minutes": "{n} min",
-    "opening": "Opening {name} …",
-    "loading": "Loading the networks first …",
-    "waiting": "Many visitors are waiting; this batch waits with them …",
-    "stopped": "Stopped. What is done stays; the rest can go on.",
-    "done": "Done: {count} files.",
-    "broken": "The server cannot be reached. What is done stays; go on when it is there again.",
-    "large": "{name}: the file is larger than {limit} MB; cut out the one cell and send that.",
-    "large_zip": "{name}: the file is larger than {limit} MB; send the pictures, or several zip files.",
-    "lost": "{name}: the file did not arrive whole; send it again.",
-    "inside": "Something went wrong in the program, not in your files.",
-    "making": "Making the file …",
-    "filter": "Show",
-    "filters": {
-        "all": "all files",
-        "unsure": "unsure",
-        "disagree": "backbones disagree",
-        "odd": "unlike the training data",
-        "error": "could not be read",
-    },
-    "view": "As",
-    "views": {"table": "table", "montage": "montage by p(ALL)"},
-    "columns": {
-        "place": "Cell",
-        "decision": "Decision",
-        "p_all": "p(ALL)",
-        "agree": "Backbones agree",
-        "in_domain": "Like training data",
-        "file": "File",
-    },
-    "counts": {
-        "ALL": "ALL",
-        "healthy": "healthy",
-        "unsure": "unsure",
-        "error": "could not be read",
-        "disagree": "backbones disagree",
-        "odd": "unlike the training data",
-    },
-    "agree": "{own} of {of}",
-    "yes": "yes",
-    "no": "no",
-    "unreadable": "could not be read",
-    "none": "Nothing to show here.",
-    "range": "{first} to {last} of {count}",
-    "before": "Previous",
-    "after": "Next",
-    "keep": "Keep",
-    "downloads": {"csv": "CSV", "json": "JSON", "parquet": "Parquet", "pdf": "Report (PDF)"},
-    "tile": "{file}: {decision}, p(ALL) {p}",
-}
-
 
 def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     """Put the tab into the Blocks that are open.
@@ -126,40 +61,43 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         try:
             return {"names": [file.name for file in batch.unzip(found, analyse.base_name(name))]}
         except (CellError, OSError) as error:
-            return {"error": str(error)}
+            return {"error": str(error), "said": visitor.texts().said(str(error))}
 
     def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
         """Judge a handful of uploaded files, and delete them."""
+        texts = visitor.texts()
         try:
             ensemble = get_ensemble()
             files = list(_files(items[:HANDFUL]))
             decide = ensemble.manifest.thresholds.decide
-            return {"rows": [_told(one, decide) for one in batch.judged(ensemble, files)]}
+            return {"rows": [_told(one, decide, texts) for one in batch.judged(ensemble, files)]}
         except _LostError:
             return {"lost": True}
         except StoreError as error:
-            return {"error": analyse.TEXT["no_ensemble"].format(why=error)}
+            return {"error": texts("analyse.no_ensemble", why=texts.said(str(error)))}
         except Exception:
             logging.getLogger(__name__).exception("a part of a batch could not be judged")
-            return {"error": TEXT["inside"]}
+            return {"error": texts("batch.inside")}
         finally:
             _forget(items)
 
     def batch_file(kind: str, rows: list[dict[str, Any]], thumbnails: list[str]) -> dict[str, Any]:
         """The rows that a page holds, as a file to keep."""
+        texts = visitor.texts()
         try:
-            told = _ROWS.validate_python(rows[: batch.MAX_PICTURES])
+            told = _ROWS.validate_python(rows)
             if kind in batch.TABLES:
                 content = batch.TABLES[kind](told)
             else:
                 small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
-                content = report.of_batch(get_ensemble(), told, small).made(kind)
-        except (ValueError, OSError, StoreError):
-            return {"error": TEXT["inside"]}
+                content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
+        except (ValueError, OSError) as error:
+            logging.getLogger(__name__).warning("a batch could not be kept as %s: %s", kind, error)
+            return {"error": texts("batch.inside")}
         return {"type": KINDS.get(kind, ""), "content": base64.b64encode(content).decode()}
 
     gr.HTML(
-        batch_html(),
+        visitor.start(batch_html),
         js_on_load=Path(__file__).with_name("batch.js").read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id="lv-batch",
@@ -171,32 +109,34 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 
 
-def batch_html() -> str:
+def batch_html(texts: Texts = ENGLISH) -> str:
     """The tab before there are files; the browser fills it."""
-    words = escape(json.dumps(TEXT | {"made_by": WORDS["disclaimer"]}, ensure_ascii=False), quote=True)
+    own = ("batch.", "words.ALL", "words.healthy", "words.unsure", "page.decimal")
+    words = {key.removeprefix("batch."): text for key, text in texts.entries.items() if key.startswith(own)}
+    held = escape(json.dumps(words, ensure_ascii=False), quote=True)
     limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
     return (
-        f'<section class="lv-batch" aria-label="{TEXT["title"]}" data-words="{words}" {limits}>'
-        f'<div class="lv-zone lv-many"><div class="lv-prompt" data-act="choose"><strong>{TEXT["prompt"]}'
-        f"</strong><span>{TEXT['kinds']}</span></div></div>"
+        f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" {limits}>'
+        f'<div class="lv-zone lv-many"><div class="lv-prompt" data-act="choose">'
+        f"<strong>{texts('batch.prompt')}</strong><span>{texts('batch.kinds')}</span></div></div>"
         '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
-        f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{TEXT["choose"]}</label>'
-        f"{_button('stop')}{_button('go_on')}{_button('clear')}"
-        f'<progress aria-label="{TEXT["title"]}" max="1" value="0" hidden></progress>'
+        f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'
+        f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"
+        f'<progress aria-label="{texts("batch.title")}" max="1" value="0" hidden></progress>'
         '<span class="lv-batch-speed"></span></div>'
         '<p class="lv-batch-state" role="status"></p><div class="lv-batch-found"></div></section>'
     )
 
 
-def _button(act: str) -> str:
-    return f'<button type="button" class="lv-button" data-act="{act}" hidden>{TEXT[act]}</button>'
+def _button(act: str, texts: Texts) -> str:
+    return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
 
 
 class _LostError(Exception):
     """What was sent is not there any more, or never was."""
 
 
-_ROWS = TypeAdapter(list[batch.Row])
+_ROWS = TypeAdapter(Annotated[list[batch.Row], Field(max_length=2 * batch.MAX_PICTURES)])
 
 
 def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
@@ -233,9 +173,12 @@ def _forget(items: Sequence[dict[str, Any]]) -> None:
                 path.parent.rmdir()
 
 
-def _told(one: batch.Judged, decide: float) -> dict[str, Any]:
-    """A row for the browser, which formats and sorts nothing that it would have to know more for."""
+def _told(one: batch.Judged, decide: float, texts: Texts) -> dict[str, Any]:
+    """A row for the browser, with what to say of it in the visitor's language."""
     own, count = one.row.agreement(decide)
     thumbnail = base64.b64encode(batch.thumbnail(one.cell)).decode() if one.cell else ""
     lit = bool(one.cell and one.cell.on_black)
-    return {"row": one.row.model_dump(), "agree": [own, count], "thumbnail": thumbnail, "lit": lit}
+    said = texts.said(one.row.error or one.row.reason or "")
+    return {
+        "row": one.row.model_dump(), "said": said, "agree": [own, count], "thumbnail": thumbnail, "lit": lit
+    }  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from leukovision.batch import MAX_BYTES
-from leukovision.demo import analyse, api, batch, render, teach
+from leukovision.demo import analyse, api, batch, render, teach, visitor
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, find
+from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError, read_manifest
-
-TEXT = {
-    "title": "LeukoVision",
-    "what": (
-        "Is this white blood cell an acute lymphoblastic leukaemia (ALL) blast or healthy? "
-        "Three neural networks decide together, and show where on the cell their evidence lies."
-    ),
-    "loading": "The ensemble is loading; the first answer takes a little longer.",
-    "ready": "Ready.",
-    "failed": "The ensemble cannot be used.",
-    "instead": "Not quite the ensemble that was asked for.",
-    "embedded": "{why} The embedded ensemble is used in its place.",
-    "analyse": "Analyse",
-    "batch": "Batch",
-    "teach": "Teach",
-    "ensemble": "Ensemble: {source}",
-    "privacy": "Pictures are deleted from the server within 20 minutes and are used for nothing else.",
-}
 
 # No web fonts: the page must come up without a network, and tell nobody that it did.
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -57,35 +41,38 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
     get_ensemble = in_background(lambda: _warm(found))
 
     def status() -> tuple[Any, str]:
+        texts = visitor.texts()
         try:
             loaded = get_ensemble()
         except StoreError as error:
-            alert = render.alert_html(analyse.TEXT["no_ensemble"].format(why=error), TEXT["failed"])
-            return gr.HTML(alert, visible=True), footer_html(_named(found), ready=None)
-        note = loaded.found.note
-        notice = gr.HTML(render.alert_html(note, TEXT["instead"]), visible=True) if note else gr.skip()
-        return notice, footer_html(str(loaded.source), ready=True)
+            why = texts("analyse.no_ensemble", why=texts.said(str(error)))
+            alert = render.alert_html(why, texts("page.failed"), texts)
+            return gr.HTML(alert, visible=True), footer_html(_named(found), None, texts)
+        if not loaded.found.note:
+            return gr.skip(), footer_html(texts.said(str(loaded.source)), True, texts)
+        alert = render.alert_html(loaded.found.note, texts("page.instead"), texts)
+        return gr.HTML(alert, visible=True), footer_html(texts.said(str(loaded.source)), True, texts)
 
     with gr.Blocks(
-        title=TEXT["title"],
+        title=ENGLISH("page.title"),
         analytics_enabled=False,
         delete_cache=(analyse.KEPT, analyse.KEPT),
         fill_width=True,
     ) as page:
-        gr.HTML(header_html(), apply_default_css=False, js_on_load=None)
+        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=_LANGUAGE)
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs():
-            with gr.Tab(TEXT["analyse"], id="analyse"):
+            with gr.Tab(visitor.label("page.analyse"), id="analyse"):
                 analyse.tab(get_ensemble, cells, are_drawn=examples is None)
-            with gr.Tab(TEXT["batch"], id="batch", render_children=True):
+            with gr.Tab(visitor.label("page.batch"), id="batch", render_children=True):
                 batch.tab(get_ensemble)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
-            with gr.Tab(TEXT["teach"], id="teach", render_children=True):
+            with gr.Tab(visitor.label("page.teach"), id="teach", render_children=True):
                 teach.tab(get_ensemble, cells, examples is None, found.folder)
         api.endpoints(get_ensemble)
         foot = gr.HTML(
-            footer_html(_named(found), ready=False), apply_default_css=False, js_on_load=None,
-            elem_id="lv-foot",
+            visitor.start(partial(footer_html, _named(found), False)), apply_default_css=False,
+            js_on_load=None, elem_id="lv-foot",
         )  # fmt: skip
         page.load(
             status, outputs=[notice, foot], show_progress="hidden", api_visibility="private",
@@ -124,7 +111,7 @@ def serve(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
-        auth=(user, password) if auth else None, prevent_thread_lock=True,
+        auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
     )  # fmt: skip
     # Before the routes of the page, which take every path. It says nothing but that the process answers.
     app.router.routes.insert(0, Route("/healthz", lambda _: PlainTextResponse("ok")))
@@ -145,22 +132,23 @@ def in_background(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:
     return loaded.result
 
 
-def header_html() -> str:
-    """Title, what this is, and what it is not."""
+def header_html(texts: Texts = ENGLISH) -> str:
+    """Title, what this is, and what it is not; in which language, for the page."""
     return (
-        f'<header class="lv-head"><div><h1>{TEXT["title"]}</h1><p>{TEXT["what"]}</p></div>'
-        f'<p class="lv-badge" role="note">{render.TEXT["disclaimer"]}</p></header>'
+        f'<header class="lv-head" lang="{texts.language}"><div><h1>{texts("page.title")}</h1>'
+        f"<p>{texts('page.what')}</p></div>"
+        f'<p class="lv-badge" role="note">{texts("page.disclaimer")}</p></header>'
     )
 
 
-def footer_html(source: str, ready: bool | None) -> str:
+def footer_html(source: str | None, ready: bool | None, texts: Texts = ENGLISH) -> str:
     """Which ensemble decides (`ready` is None where it never will), and what happens to pictures."""
     kind = "lv-loading" if ready is False else ""
-    state = TEXT["failed"] if ready is None else TEXT["ready" if ready else "loading"]
-    decides = escape(TEXT["ensemble"].format(source=source))
+    state = texts("page.failed" if ready is None else "page.ready" if ready else "page.loading")
+    decides = escape(texts("page.decides", source=source or texts("page.none"), state=state))
     return (
-        f'<footer class="lv-foot {kind}"><span role="status">{decides}. {state}</span>'
-        f"<span>{TEXT['privacy']}</span></footer>"
+        f'<footer class="lv-foot {kind}"><span role="status">{decides}</span>'
+        f"<span>{texts('page.privacy')}</span></footer>"
     )
 
 
@@ -171,7 +159,7 @@ def find_or_embedded(source: str | Path | None) -> Found:
         read_manifest(found.folder)
         return found
     except StoreError as error:
-        return Found(EMBEDDED, "embedded", TEXT["embedded"].format(why=error))
+        return Found(EMBEDDED, "embedded", ENGLISH("said.embedded", why=error))
 
 
 def _warm(found: Found) -> Ensemble:
@@ -180,15 +168,19 @@ def _warm(found: Found) -> Ensemble:
     except StoreError as error:
         if found.folder == EMBEDDED:
             raise
-        ensemble = load_ensemble(Found(EMBEDDED, "embedded", TEXT["embedded"].format(why=error)))
+        ensemble = load_ensemble(Found(EMBEDDED, "embedded", ENGLISH("said.embedded", why=error)))
     ensemble.warm_up()
     return ensemble
 
 
-def _named(found: Found) -> str:
+def _named(found: Found) -> str | None:
     """Name and version by the manifest alone, which is there long before the networks."""
     try:
         manifest = read_manifest(found.folder)
     except StoreError:
-        return "none"
+        return None
     return f"{manifest.name} {manifest.version}"
+
+
+# The language that the browser chose for the texts is that of the page.
+_LANGUAGE = "document.documentElement.lang = element.querySelector('[lang]').lang;"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from leukovision.language import ENGLISH, Texts
+
 WIDTH, HEIGHT = 420, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 36
 
@@ -16,6 +18,7 @@ def lines(
     ticks: Sequence[tuple[float, str]] = (),
     band: tuple[float, float] | None = None,
     dots: bool = False,
+    texts: Texts = ENGLISH,
 ) -> str:
     """Lines over one another, values from 0 to 1.
 
@@ -25,8 +28,15 @@ def lines(
         ticks: x and words below it.
         band: two heights between which the ensemble is unsure.
         dots: mark each value.
+        texts: of a language.
     """
-    words = "; ".join(f"{name}: {', '.join(f'{v:.2f}' for v in y)}" for name, _, y in series)
+    words = "; ".join(
+        texts(
+            "chart.values", name=name,
+            values=texts("chart.next").join(texts.figure(value, ".2f") for value in y),
+        )
+        for name, _, y in series
+    )  # fmt: skip
     parts = []
     if band:
         low, high = (_y(value) for value in band)
@@ -34,7 +44,7 @@ def lines(
             f'<rect class="lv-band" x="{LEFT}" y="{high:.1f}" width="{WIDTH - LEFT - RIGHT}" '
             f'height="{low - high:.1f}"/>'
         )
-    parts += _rules()
+    parts += _rules(texts)
     parts += [
         f'<text x="{_x(x):.1f}" y="{HEIGHT - 20}" text-anchor="middle">{escape(t)}</text>' for x, t in ticks
     ]
@@ -58,56 +68,58 @@ def lines(
     )
 
 
-def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float]) -> str:
+def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float], texts: Texts = ENGLISH) -> str:
     """p(ALL) over the changes so far: words and probability of each."""
     last = max(len(steps) - 1, 1)
     x = [place / last for place in range(len(steps))]
     return lines(
         [("p(ALL)", x, [p for _, p in steps])],
-        f"last: {steps[-1][0]}" if steps else "",
-        "p(ALL) over your changes; unsure in the shaded band",
+        texts("chart.last", what=steps[-1][0]) if steps else "",
+        texts("chart.trace"),
         band=band,
         dots=True,
+        texts=texts,
     )
 
 
-def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str) -> str:
+def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts = ENGLISH) -> str:
     """Share of each subject's cells that is right, as bars.
 
     Args:
         rows: name, whether they have ALL, share from 0 to 1, number of cells.
         up: what a bar says.
+        texts: of a language.
     """
     ordered = sorted(rows, key=lambda row: (not row[1], -row[2], row[0]))
     wide = (WIDTH - LEFT - RIGHT - 10) / max(len(ordered), 1)
-    parts = _rules()
+    parts = _rules(texts)
     for place, (name, is_all, share, count) in enumerate(ordered):
         left = LEFT + 1 + place * wide + (0 if is_all else 9)
         kind = "all" if is_all else "healthy"
-        said = escape(f"{name}: {100 * share:.0f} % of {count} cells")
+        said = escape(texts("chart.bar", name=name, right=100 * share, count=count))
         parts.append(
             f'<rect class="lv-bar-{kind}" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
             f'height="{max(_y(0) - _y(share), 1):.1f}"><title>{said}</title></rect>'
         )
     sick = sum(row[1] for row in ordered)
     for text, centre in (
-        (f"{sick} with ALL", LEFT + sick * wide / 2),
-        (f"{len(ordered) - sick} healthy", LEFT + 9 + (sick + len(ordered)) * wide / 2),
+        (texts("chart.sick", count=sick), LEFT + sick * wide / 2),
+        (texts("chart.healthy", count=len(ordered) - sick), LEFT + 9 + (sick + len(ordered)) * wide / 2),
     ):
         parts.append(f'<text x="{centre:.1f}" y="{HEIGHT - 16}" text-anchor="middle">{text}</text>')
     failed = [name for name, _, share, _ in ordered if share < 0.5]
-    words = f"{up}. Below 50 %: {', '.join(failed) or 'nobody'}"
+    words = texts("chart.failed", up=up, names=", ".join(failed) or texts("chart.nobody"))
     return (
         f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(words)}">{"".join(parts)}</svg><figcaption>{escape(words)}</figcaption></figure>'
     )
 
 
-def _rules() -> list[str]:
+def _rules(texts: Texts) -> list[str]:
     """Lines and figures at 0, a half and 1."""
     return [
         f'<path class="lv-rule" d="M{LEFT} {_y(value):.1f}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT - 6}" y="{_y(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
+        f'<text x="{LEFT - 6}" y="{_y(value) + 4:.1f}" text-anchor="end">{texts.figure(value, "g")}</text>'
         for value in (0, 0.5, 1)
     ]
 

@@ -13,10 +13,10 @@ from leukovision.cell import foreground, largest_part
 from leukovision.demo import charts
 from leukovision.ensemble import Analysis, Ensemble, enlarge
 from leukovision.faithfulness import Curve
+from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import COMBINED, OPACITY, backdrop, cams, colours, data_uri, overlays, scale_of
 from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.words import (
-    TEXT,
     addition,
     check_line,
     describe_map,
@@ -28,6 +28,9 @@ from leukovision.words import (
     sum_line,
     title_of,
 )  # fmt: skip
+
+VIEWS = ("all", "combined", "own")
+"""Which maps can be shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,9 @@ def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Draw
     return Drawn(method, target, smooth, coarse | {COMBINED: np.asarray(blocks, dtype=np.float32)})
 
 
-def result_html(analysis: Analysis, picture: np.ndarray, maps: Drawn, decide: float = 0.5) -> str:
+def result_html(
+    analysis: Analysis, picture: np.ndarray, maps: Drawn, decide: float = 0.5, texts: Texts = ENGLISH
+) -> str:
     """Everything that the page says of one cell.
 
     Args:
@@ -80,30 +85,37 @@ def result_html(analysis: Analysis, picture: np.ndarray, maps: Drawn, decide: fl
         picture: (side, side, 3) uint8, the field that the backbones saw, as fine as it shall be drawn.
         maps: of it.
         decide: p(ALL) from which a backbone is said to say ALL.
+        texts: of a language.
     """
+    source = escape(texts.said(str(analysis.ensemble)))
     return (
         '<article class="lv-result">'
-        f'<div class="lv-top">{_decision(analysis, decide)}{_table(analysis)}</div>'
-        f"{_maps(analysis, picture, maps)}"
-        f'<p class="lv-sum"><span>{TEXT["adds_up"]}</span> {escape(sum_line(analysis))}</p>'
-        f'<p class="lv-source">{TEXT["decided"]} <strong>{escape(str(analysis.ensemble))}</strong>. '
-        f"{TEXT['disclaimer']}</p>"
+        f'<div class="lv-top">{_decision(analysis, decide, texts)}{_table(analysis, texts)}</div>'
+        f"{_maps(analysis, picture, maps, texts)}"
+        f'<p class="lv-sum"><span>{texts("result.adds_up")}</span> {escape(sum_line(analysis, texts))}</p>'
+        f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
+        f"{texts('page.disclaimer')}</p>"
         "</article>"
     )
 
 
-def alert_html(sentence: str, title: str = TEXT["not_analysed"]) -> str:
+def alert_html(sentence: str, title: str | None = None, texts: Texts = ENGLISH) -> str:
     """A sentence that says why there is no decision, announced by screen readers."""
-    return f'<div class="lv-alert" role="alert"><strong>{title}</strong><p>{escape(sentence)}</p></div>'
+    title = texts("result.not_analysed") if title is None else title
+    return (
+        f'<div class="lv-alert" role="alert"><strong>{title}</strong>'
+        f"<p>{escape(texts.said(sentence))}</p></div>"
+    )
 
 
-def _decision(analysis: Analysis, decide: float) -> str:
-    first, then = headline(analysis, decide)
-    odd = ""
+def _decision(analysis: Analysis, decide: float, texts: Texts) -> str:
+    first, then = headline(analysis, decide, texts)
+    reason = escape(texts.said(analysis.reason))
+    odd = trust = ""
     if not analysis.in_domain:
-        odd = f'<p class="lv-odd"><strong>{TEXT["odd"]}</strong> {escape(analysis.reason)}</p>'
-    why = f'<p class="lv-why">{escape(analysis.reason)}</p>' if analysis.in_domain and analysis.reason else ""
-    trust = "" if analysis.in_domain else f'<p class="lv-why">{TEXT["no_trust"]}</p>'
+        odd = f'<p class="lv-odd"><strong>{texts("result.odd")}</strong> {reason}</p>'
+        trust = f'<p class="lv-why">{texts("result.no_trust")}</p>'
+    why = f'<p class="lv-why">{reason}</p>' if analysis.in_domain and reason else ""
     return (
         f'<div class="lv-decision lv-{analysis.decision.lower()}" role="status">{odd}'
         f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'
@@ -111,69 +123,77 @@ def _decision(analysis: Analysis, decide: float) -> str:
     )
 
 
-def _table(analysis: Analysis) -> str:
+def _table(analysis: Analysis, texts: Texts) -> str:
     """The three probabilities and how they add up, as a column of figures."""
     parts = dict(addition(analysis))
     rows = [
-        _row(title_of(name), member.p_all, parts[title_of(name)]) for name, member in analysis.members.items()
+        _row(title_of(name), member.p_all, parts[title_of(name)], texts)
+        for name, member in analysis.members.items()
     ]
-    total = _row(TEXT["ensemble"], analysis.p_all, analysis.logit)
+    total = _row(texts("result.ensemble"), analysis.p_all, analysis.logit, texts)
     return (
-        f'<table class="lv-table"><caption>{TEXT["members_caption"]}</caption><thead><tr>'
-        f'<th scope="col">{TEXT["backbone"]}</th><th scope="col">p(ALL)</th>'
-        f'<th scope="col">{TEXT["adds"]}</th></tr></thead>'
+        f'<table class="lv-table"><caption>{texts("result.members")}</caption><thead><tr>'
+        f'<th scope="col">{texts("result.backbone")}</th><th scope="col">p(ALL)</th>'
+        f'<th scope="col">{texts("result.adds")}</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody><tfoot>{total}</tfoot></table>"
     )
 
 
-def _row(title: str, p_all: float, logits: float) -> str:
+def _row(title: str, p_all: float, logits: float, texts: Texts) -> str:
     side = "all" if p_all >= 0.5 else "healthy"
     return (
-        f'<tr><th scope="row">{escape(title)}</th><td><span class="lv-p">{p_all:.2f}</span>'
+        f'<tr><th scope="row">{escape(title)}</th><td><span class="lv-p">{texts.figure(p_all, ".2f")}</span>'
         f'<span class="lv-track" aria-hidden="true"><i class="lv-{side}" style="left:{100 * p_all:.1f}%"></i>'
-        f"</span></td><td>{signed(logits)}</td></tr>"
+        f"</span></td><td>{signed(logits, texts)}</td></tr>"
     )
 
 
-def brief_html(analysis: Analysis, picture: np.ndarray, below: str = "", decide: float = 0.5) -> str:
+def brief_html(
+    analysis: Analysis,
+    picture: np.ndarray,
+    below: str = "",
+    decide: float = 0.5,
+    texts: Texts = ENGLISH,
+) -> str:
     """Decision, combined map and those of the backbones without their words, for lessons.
 
     Args:
         analysis: of a cell.
         picture: (side, side, 3) uint8, what to lay the maps over.
         below: HTML to follow.
-        decide: as in `result_html`.
+        decide, texts: as in `result_html`.
     """
     maps = cams(analysis)
     return (
-        f'<article class="lv-brief">{_decision(analysis, decide)}'
-        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps))}</div>{below}</article>'
+        f'<article class="lv-brief">{_decision(analysis, decide, texts)}'
+        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>{below}</article>'
     )
 
 
-def map_html(cam: np.ndarray, picture: np.ndarray, title: str) -> str:
+def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = ENGLISH) -> str:
     """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
     maps = {COMBINED: cam}
-    return _pictures(maps, maps, picture, scale_of(maps), titles={COMBINED: title})
+    return _pictures(maps, maps, picture, scale_of(maps), texts, titles={COMBINED: title})
 
 
-def check_html(maps: Drawn, own: Curve, random: Curve) -> str:
+def check_html(maps: Drawn, own: Curve, random: Curve, texts: Texts = ENGLISH) -> str:
     """How far the combined map can be trusted on this cell.
 
     Args:
         maps: which were checked.
         own, random: deletion curves of the combined map and of random ones, of the target's probability.
+        texts: of a language.
     """
-
     ticks = [(float(x), f"{100 * x:.0f} %") for x in own.shares]
-    shown = ((TEXT["by_map"], own), (TEXT["by_random"], random))
+    shown = ((texts("result.by_map"), own), (texts("result.by_random"), random))
     chart = charts.lines(
         [(name, curve.shares.tolist(), p_all_of(maps.target, curve).tolist()) for name, curve in shown],
-        TEXT["check_axis"], TEXT["check_up"], ticks,
+        texts("result.check_axis"), texts("result.check_up"), ticks, texts=texts,
     )  # fmt: skip
+    title = texts("result.check")
     return (
-        f'<section class="lv-check" aria-label="{TEXT["check"]}"><div><h3>{TEXT["check"]}</h3>'
-        f"<p>{check_line(maps.target, own, random)}</p></div>{chart}</section>"
+        f'<section class="lv-check" aria-label="{title}"><div><h3>{title}</h3>'
+        f"<p>{check_line(maps.target, own, random, texts)}</p></div>{chart}</section>"
     )
 
 
@@ -182,6 +202,7 @@ def _pictures(
     coarse: Mapping[str, np.ndarray],
     picture: np.ndarray,
     scale: float,
+    texts: Texts,
     words: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> str:
@@ -189,9 +210,10 @@ def _pictures(
     below = data_uri(backdrop(picture))
     figures = []
     for name, cam in smooth.items():
-        title = (titles or {}).get(name) or (TEXT["combined"] if name == COMBINED else title_of(name))
+        title = (titles or {}).get(name) or (texts("result.combined") if name == COMBINED else title_of(name))
         said = (words or {}).get(name, "")
-        over = f'<img class="lv-over" src="{data_uri(colours(cam, scale))}" alt="Map, {title}. {said}">'
+        alt = texts("result.map", title=title, words=said)
+        over = f'<img class="lv-over" src="{data_uri(colours(cam, scale))}" alt="{alt}">'
         if coarse is not smooth:
             source = data_uri(colours(coarse[name], scale), exact=True)
             over += f'<img class="lv-over lv-coarse" src="{source}" alt="">'
@@ -203,7 +225,7 @@ def _pictures(
     return "".join(figures)
 
 
-def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn) -> str:
+def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) -> str:
     scale = scale_of(maps.smooth)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
@@ -211,51 +233,55 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn) -> str:
     if maps.method == DEFAULT:
         constants = {name: member.constant for name, member in analysis.members.items()}
         words = {
-            name: describe_map(cam, outline, constants.get(name, analysis.constant))
+            name: describe_map(cam, outline, constants.get(name, analysis.constant), texts)
             for name, cam in maps.smooth.items()
         }
-        note = TEXT["scale"].format(scale=f"±{scale:g}")
+        note = texts("result.scale", scale=scale)
     else:
-        words = {name: _where(cam, outline, maps.target) for name, cam in maps.smooth.items()}
-        note = TEXT["other_scale"].format(scale=f"±{scale:g}", title=method.title, paper=method.paper)
-        note += "" if method.signed else f" {TEXT['one_sided'].format(target=maps.target)}"
+        words = {name: _where(cam, outline, maps.target, texts) for name, cam in maps.smooth.items()}
+        title = texts.said(method.title)
+        note = texts("result.other_scale", scale=scale, title=title, paper=method.paper)
+        if not method.signed:
+            note += f" {texts('result.one_sided', target=texts(f'words.{maps.target}'))}"
     bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
     ticks = "".join(
-        f"<span>{f'{value:+g}'.replace('-', '−') if value else '0'}</span>"
+        f"<span>{texts.figure(value, '+g').replace('-', '−') if value else '0'}</span>"
         for value in (-scale, -scale / 2, 0, scale / 2, scale)
     )
     methods = "".join(
-        f'<option value="{key}"{" selected" if key == maps.method else ""}>{one.title}</option>'
+        f'<option value="{key}"{" selected" if key == maps.method else ""}>{texts.said(one.title)}</option>'
         for key, one in METHODS.items()
     )
-    views = "".join(f'<option value="{key}">{title}</option>' for key, title in TEXT["views"].items())
+    views = "".join(f'<option value="{key}">{texts(f"result.view.{key}")}</option>' for key in VIEWS)
+    title = texts("result.maps")
     return (
-        f'<section class="lv-maps" aria-label="{TEXT["maps"]}"><header><h3>{TEXT["maps"]}</h3>'
-        f'<div class="lv-controls"><label>{TEXT["method"]} <select class="lv-method">{methods}</select>'
-        f"</label>"
-        f'<label>{TEXT["show"]} <select class="lv-view">{views}</select></label>'
-        f'<label><input type="checkbox" class="lv-raw"> {TEXT["unsmoothed"]}</label>'
-        f'<label class="lv-slider">{TEXT["overlay"]} <input class="lv-opacity" type="range" min="0" '
+        f'<section class="lv-maps" aria-label="{title}"><header><h3>{title}</h3>'
+        f'<div class="lv-controls"><label>{texts("result.method")} '
+        f'<select class="lv-method">{methods}</select></label>'
+        f'<label>{texts("result.show")} <select class="lv-view">{views}</select></label>'
+        f'<label><input type="checkbox" class="lv-raw"> {texts("result.unsmoothed")}</label>'
+        f'<label class="lv-slider">{texts("result.overlay")} <input class="lv-opacity" type="range" min="0" '
         f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
-        f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, words)}</div>'
-        f'<div class="lv-scale"><span class="lv-end lv-healthy">{TEXT["to_healthy"]}</span>'
+        f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
+        f'<div class="lv-scale"><span class="lv-end lv-healthy">{texts("words.to_healthy")}</span>'
         f'<div class="lv-bar"><div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
         f'<div class="lv-ticks">{ticks}</div></div>'
-        f'<span class="lv-end lv-all">{TEXT["to_all"]}</span></div>'
+        f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
         f'<p class="lv-note">{note}</p></section>'
     )
 
 
-def _where(cam: np.ndarray, outline: np.ndarray, target: str) -> str:
+def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> str:
     """Where a map of a method that does not add up speaks for the target."""
     part = np.maximum((1 if target == "ALL" else -1) * cam, 0).astype(np.float64)
+    said = texts(f"words.{target}")
     if not part.any():
-        return str(TEXT["nothing"].format(target=target))
-    return f"For {target}: half of it {place(part, outline)}."
+        return texts("words.nothing", target=said)
+    return texts("words.speaks", target=said, where=place(part, outline, texts))
 
 
 __all__: list[str] = [
-    "COMBINED", "TEXT", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
+    "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
     "data_uri", "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "result_html",
     "scale_of", "signed", "sum_line", "title_of",
 ]  # fmt: skip

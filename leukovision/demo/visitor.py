@@ -1,0 +1,46 @@
+"""A visitor comes in; the texts in their language go out: for answers, and for the page as it opens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import gradio as gr
+from gradio.context import LocalContext
+from gradio.i18n import I18nData
+
+from leukovision.language import ENGLISH, LANGUAGES, Texts, choose
+
+I18N = gr.I18n(**{tag: dict(texts.entries) for tag, texts in LANGUAGES.items()})
+"""Every text in every language, for the browser; `start` adds to it."""
+
+
+def texts() -> Texts:
+    """The texts in the language of the visitor whose event is at hand; English where there is none."""
+    request = LocalContext.request.get(None)
+    return choose(request.headers.get("accept-language", "")) if request else ENGLISH
+
+
+def label(key: str) -> I18nData:
+    """A text that the browser chooses the language of, for a component of Gradio."""
+    return I18N(key)
+
+
+def said(sentence: str) -> I18nData:
+    """What the package says in English, likewise."""
+    return start(lambda texts: texts.said(sentence))
+
+
+def start(make: Callable[[Texts], str]) -> I18nData:
+    """HTML that stands on the page when it opens, made in every language; the browser chooses.
+
+    So it is there at once in the right language, whatever the visitor's, and nothing moves afterwards.
+    """
+    made = {tag: make(texts) for tag, texts in LANGUAGES.items()}
+    key = "start-" + hashlib.sha256("".join(made.values()).encode()).hexdigest()[:16]
+    for tag, html in made.items():
+        I18N.translations[tag][key] = html
+    return I18N(key)
+
+
+__all__ = ["I18N", "label", "said", "start", "texts"]

@@ -1,0 +1,98 @@
+"""Every language has every text, and nobody is answered half in one and half in another."""
+
+from __future__ import annotations
+
+from string import Formatter
+
+import numpy as np
+import pytest
+
+from leukovision import domain, painter
+from leukovision.cell import CellError, read_cell
+from leukovision.demo import teach
+from leukovision.demo.scores import RULERS
+from leukovision.language import ENGLISH, LANGUAGES, choose
+from leukovision.saliency import METHODS
+from leukovision.store import StoreError, read_manifest
+from leukovision.twin import DEPTHS
+from leukovision.words import describe_map
+
+GERMAN = LANGUAGES["de"]
+SAME = {"Grad-CAM", "Grad-CAM++", "LayerCAM", "Score-CAM", "Gradient", "SmoothGrad"}
+
+
+def braces(text: str) -> list[tuple[str, str]]:
+    return sorted((name, spec) for _, name, spec, _ in Formatter().parse(text) if name is not None)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_texts_with_the_same_names_in_braces(language):
+    entries = LANGUAGES[language].entries
+    assert entries.keys() == ENGLISH.entries.keys()
+    for key, text in entries.items():
+        assert set(braces(text)) == set(braces(ENGLISH.entries[key])), key
+        # They stand in HTML and in its attributes as they are, and the browser takes an empty one for none.
+        assert text.strip() and not set(text) & set('<>&"'), key
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("de", "de"), ("de-AT,de;q=0.9,en;q=0.8", "de"), ("en-GB,de;q=0.9", "en"), ("fr-FR,de;q=0.9", "en"),
+        ("", "en"), ("*", "en"),
+    ],
+)  # fmt: skip
+def test_the_language_named_first_is_taken_or_english(wanted, language):
+    assert choose(wanted).language == language
+
+
+def test_figures_have_the_decimal_mark_of_the_language():
+    assert GERMAN("teach.twin_p", own=0.5, other=1) == "p(ALL) nach den Netzen 0,50, nach dem Zwilling 1,00."
+    assert ENGLISH.figure(0.25, ".2f") == "0.25"
+
+
+def test_a_map_is_described_in_german():
+    disc = np.hypot(*np.mgrid[-48:48, -48:48]) < 40
+    spot = 50 * np.exp(-((np.mgrid[-48:48, -48:48] + 18.0) ** 2).sum(axis=0) / 50).astype(np.float32)
+    words = describe_map(spot, disc, 0.25, GERMAN)
+    assert (
+        "die Hälfte davon oben links in der Zelle. Richtung gesund: 0,00. Mit der Konstanten +0,25" in words
+    )
+
+
+def test_what_the_package_says_is_said_in_german(bad_files, tmp_path):
+    said = [domain.NOT_ON_BLACK, domain._SECOND, domain._FAR]
+    said += [domain._ODD.format(words) for _, *both in domain._SAID for words in both]
+    said += [method.title for method in METHODS.values() if method.title not in SAME]
+    said += [title for title, _ in painter.examples(2)]
+    for path in bad_files:
+        with pytest.raises(CellError) as refused:
+            read_cell(path, "a: b.png")
+        said.append(str(refused.value))
+    for content in (None, "no JSON", '{"format": 99}'):
+        if content:
+            (tmp_path / "ensemble.json").write_text(content)
+        with pytest.raises(StoreError) as broken:
+            read_manifest(tmp_path)
+        said.append(str(broken.value))
+    for sentence in said:
+        assert ENGLISH.said(sentence) == sentence
+        assert GERMAN.said(sentence) != sentence, sentence
+    assert GERMAN.said("nobody has translated this") == "nobody has translated this"
+
+
+def test_a_reason_within_a_sentence_is_said_in_german_too(ensemble):
+    why = "me/cells: the Hub cannot be reached (ConnectError), and there is no copy of it in the cache."
+    words = GERMAN.said(ENGLISH("said.embedded", why=why))
+    assert "Hub ist nicht zu erreichen (ConnectError)" in words and words.endswith("Ensemble verwendet.")
+    low, high = ensemble.manifest.thresholds.abstain
+    decision, reason = ensemble._decide((low + high) / 2)
+    assert decision == "unsure"
+    assert GERMAN.said(reason).startswith(f"p(ALL) liegt zwischen {low:.2f} und ".replace(".", ","))
+
+
+def test_every_part_method_and_ruler_has_its_texts():
+    keys = {f"teach.{part}.{one}" for part in teach.PARTS for one in ("title", "try", "see", "ask")}
+    keys |= {f"teach.depth.{depth}" for depth in DEPTHS} | {f"teach.shuffled.{depth}" for depth in DEPTHS}
+    keys |= {f"teach.ruler_{ruler}" for ruler in RULERS}
+    assert keys <= ENGLISH.entries.keys()
