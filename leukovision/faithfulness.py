@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage, stats
 
 from leukovision.ensemble import Ensemble, enlarge
@@ -32,6 +31,9 @@ BASELINES = ("black", "blurred")
 
 FEATHER = 5.0
 """Spread of the edge of what is removed, px: a sharp edge is itself what networks look for."""
+
+SPOTS = 4.0
+"""Spread of random spots that are fine, px of 256: finer ones would drown in the soft edges."""
 
 BLUR = 10.0
 """Spread of the blurred cell, px of 256: no detail of chromatin is left."""
@@ -142,9 +144,10 @@ def against_chance(
         target: "ALL" or "healthy".
 
     Returns:
-        Deletion curves, to black, of the map and of the mean of two random ones.
+        Deletion curves, to black, of the map and of the mean of two random ones as coarse as it is.
     """
-    maps = [saliency, *(random_map(ensemble.input.size, seed) for seed in (0, 1))]
+    spread = coarseness(saliency, cell_of(numbers))
+    maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]
     found = [deletion for deletion, _ in curves(ensemble, numbers, maps, target, "black", CHECKED, ())]
     own, *others = found
     return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
@@ -208,10 +211,28 @@ def stability(draw: Callable[[np.ndarray], np.ndarray], numbers: np.ndarray, see
     return float(np.mean([alike(before, after, cell) for after in found]))
 
 
-def random_map(side: int, seed: int) -> np.ndarray:
-    """(side, side) float32: spots of chance, about as coarse as the maps of the networks; the floor."""
-    noise = np.random.default_rng(seed).normal(size=(24, 24)).astype(np.float32)
-    return np.asarray(Image.fromarray(noise).resize((side, side), Image.Resampling.BICUBIC))
+def coarseness(saliency: np.ndarray, cell: np.ndarray) -> float:
+    """How large the spots of a map are on the cell, px: the spread of the Gaussian that makes spots of
+    that size of white noise; 0 where the map is flat.
+
+    Smoothed with a spread s, white noise has a mean squared slope of its variance / s^2.
+    """
+    steep = float(np.mean(np.hypot(*np.gradient(saliency.astype(np.float64)))[cell] ** 2))
+    return float(np.sqrt(saliency[cell].var(dtype=np.float64) / steep)) if steep else 0.0
+
+
+def random_map(side: int, seed: int, spread: float = SPOTS) -> np.ndarray:
+    """(side, side) float32: spots of chance; the floor that a map has to beat.
+
+    Args:
+        side: px.
+        seed: of the chance.
+        spread: of the spots, px, as `coarseness` gives it. A map has to be compared with chance that is as
+            coarse as it is (Burt et al. 2020, doi:10.1016/j.neuroimage.2020.117038, do the same for maps
+            of the brain): many small spots leave something of every part of the cell, whatever they mark.
+    """
+    noise = np.random.default_rng(seed).normal(size=(side, side)).astype(np.float32)
+    return np.asarray(ndimage.gaussian_filter(noise, spread, mode="wrap"))
 
 
 def blob(cell: np.ndarray) -> np.ndarray:

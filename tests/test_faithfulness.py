@@ -59,6 +59,16 @@ def test_maps_are_compared_by_the_order_of_their_places() -> None:
     assert faithfulness.agreement({"a": one, "b": one, "c": -one}, cell) == pytest.approx(-1 / 3)
 
 
+def test_chance_is_as_coarse_as_the_map_it_is_compared_with() -> None:
+    everywhere = np.ones((256, 256), dtype=bool)
+    for spread in (3.0, 8.0, 14.0):
+        found = [
+            faithfulness.coarseness(faithfulness.random_map(256, n, spread), everywhere) for n in range(4)
+        ]
+        assert np.mean(found) == pytest.approx(spread, rel=0.12)
+    assert faithfulness.coarseness(np.zeros((256, 256), np.float32), everywhere) == 0
+
+
 def test_a_map_that_follows_the_picture_is_stable_and_one_that_does_not_is_not(numbers: np.ndarray) -> None:
     assert faithfulness.stability(lambda seen: seen.mean(axis=-1), numbers) > 0.8
     chance = iter(range(9))

@@ -21,7 +21,7 @@ from leukovision.training.dataset import Image
 from leukovision.training.figures import DRAWS, Interval, interval
 from leukovision.twin import DEPTHS, twin
 
-FLOORS = {"random": "Random", "blob": "Centred blob", "turned": "The first, half a turn"}
+FLOORS = {"random": "Random, as coarse", "blob": "Centred blob", "spots": "Random, fine spots"}
 """Maps that know nothing of the network; a method has to beat them."""
 
 CURVES = tuple(f"{kind}_{base}" for kind in ("deletion", "insertion") for base in faithfulness.BASELINES)
@@ -71,11 +71,12 @@ def measure(
         target = "ALL" if ensemble.logits(numbers[None])[0] >= 0 else "healthy"
         drawn = {name: explain(ensemble, numbers, name, target, seed=place) for name in methods}
         maps = {name: found.combined for name, found in drawn.items()}
-        # The third is as coarse and as connected as a real map, and wrong only in where it points.
+        # The first is as coarse as a real map, and wrong only in where it points.
+        spread = faithfulness.coarseness(maps[methods[0]], cell)
         maps |= {
-            "random": faithfulness.random_map(len(cell), place),
+            "random": faithfulness.random_map(len(cell), place, spread),
             "blob": faithfulness.blob(cell),
-            "turned": np.rot90(maps[methods[0]], 2),
+            "spots": faithfulness.random_map(len(cell), place),
         }
         rows: dict[str, dict[str, Any]] = {
             name: {"file": image.path.name, "subject": image.subject, "target": target, "method": name}
