@@ -7,17 +7,15 @@ sentence why.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,7 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from leukovision.backbones import BACKBONES
-from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
+
+if TYPE_CHECKING:
+    from leukovision.batch import Judged, Row
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,11 +33,6 @@ app = typer.Typer(
     help="Is a white blood cell an ALL blast? For research and teaching; not a medical device.",
 )
 console = Console(stderr=True)
-
-COLUMNS = (
-    "file", "decision", "p_all", *(f"p_all_{name}" for name in BACKBONES), "in_domain", "reason", "error",
-)  # fmt: skip
-"""Columns of the table that `analyse` writes; their order does not change."""
 
 EnsembleOption = Annotated[
     str | None,
@@ -71,38 +66,55 @@ def demo(
 
 @app.command()
 def analyse(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures of one cell each, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures of one cell each, or folders or zip files of them.")
+    ],
     ensemble: EnsembleOption = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the same as JSON here.")] = None,
+    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Or as Parquet here.")] = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a report here: .pdf, .json, or for one picture also .png."),
+    ] = None,
     maps: Annotated[Path | None, typer.Option(help="Folder for the four maps of each cell.")] = None,
     views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
 ) -> None:
     """Decide on cells: a row each, also for a file that cannot be read."""
-    from leukovision.ensemble import BATCH
+    from leukovision import batch
 
+    tables = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
     with _said():
-        files = list(_files(paths))
+        files = batch.find(paths)
+        if report_file:
+            from leukovision.report import check_name
+
+            check_name(report_file, len(files))
         loaded = _load(ensemble)
         if views not in (None, 1, 8):
             raise ValueError(f"--views can be 1 or 8, not {views}.")
-        for path in (csv_file, json_file):
+        for path in (*tables.values(), report_file):
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
+    rows: list[batch.Row] = []
+    thumbnails: list[bytes] = []
+    last: batch.Judged | None = None
     with _progress("cells") as advance:
-        for read in _read_ahead(files, BATCH):
-            cells = [cell for _, cell in read if isinstance(cell, Cell)]
-            analyses = iter(loaded.analyse(cells, views))
-            for path, cell in read:
-                analysis = next(analyses) if isinstance(cell, Cell) else None
-                rows.append(_row(path, analysis, cell))
-                if analysis and maps:
-                    _write_maps(analysis, path, maps, len(rows))
+        for last in batch.judged(loaded, files, views):
+            rows.append(last.row)
+            if last.analysis and maps:
+                _write_maps(last.analysis, Path(last.row.file), maps, len(rows))
+            if report_file:
+                thumbnails.append(batch.thumbnail(last.cell) if last.cell else b"")
             advance(len(rows), len(files))
-    _write_rows(rows, csv_file, json_file)
-    _summary(rows, str(loaded.source), shown=not csv_file and not json_file)
-    if any(row["error"] for row in rows):
+    for kind, path in tables.items():
+        if path:
+            path.write_bytes(batch.TABLES[kind](rows))
+    if report_file:
+        with _said():
+            _write_report(report_file, loaded, rows, thumbnails, last)
+    _summary(rows, str(loaded.source), shown=not any((*tables.values(), report_file)))
+    if any(row.error for row in rows):
         raise typer.Exit(1)
 
 
@@ -446,62 +458,6 @@ def _progress(unit: str) -> Iterator[Any]:
         yield advance
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
-    """Files as they are given, folders as the pictures in them, at any depth.
-
-    Raises:
-        FileNotFoundError: there is no such file or folder, or nothing in it.
-    """
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not found:
-                raise FileNotFoundError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)}).")
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise FileNotFoundError(f"{path}: there is no such file or folder.")
-
-
-def _read_ahead(files: list[Path], size: int) -> Iterator[list[tuple[Path, Cell | CellError]]]:
-    """Batches of files with the cell, or the reason why there is none, of each."""
-
-    def read(path: Path) -> tuple[Path, Cell | CellError]:
-        try:
-            return path, read_cell(path)
-        except CellError as error:
-            return path, error
-        except OSError as error:
-            return path, CellError(f"{path}: cannot be read ({error.strerror}).")
-
-    batches = [files[start : start + size] for start in range(0, len(files), size)]
-    with ThreadPoolExecutor(2) as pool:
-        # One batch is read while the networks work on the one before; more would only fill memory.
-        ahead: Iterator[tuple[Path, Cell | CellError]] = iter(())
-        for batch in [*batches, []]:
-            ready, ahead = ahead, pool.map(read, batch)
-            if found := list(ready):
-                yield found
-
-
-def _row(path: Path, analysis: Any, cell: Cell | CellError) -> dict[str, Any]:
-    """A row of the table; probabilities to four digits."""
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row["file"] = str(path)
-    if analysis is None:
-        row["error"] = str(cell)
-        return row
-    row |= {
-        "decision": analysis.decision,
-        "p_all": round(analysis.p_all, 4),
-        "in_domain": analysis.in_domain,
-        "reason": analysis.reason,
-    }
-    row |= {f"p_all_{name}": round(member.p_all, 4) for name, member in analysis.members.items()}
-    return row
-
-
 def _write_maps(analysis: Any, path: Path, folder: Path, number: int) -> None:
     """The combined map and each member's as PNG: the number keeps files of one name apart."""
     from leukovision.pictures import overlays
@@ -511,35 +467,41 @@ def _write_maps(analysis: Any, path: Path, folder: Path, number: int) -> None:
         image.save(folder / f"{number:05d}_{path.stem}_{name}.png")
 
 
-def _write_rows(rows: list[dict[str, Any]], csv_file: Path | None, json_file: Path | None) -> None:
-    if csv_file:
-        with csv_file.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-    if json_file:
-        json_file.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _write_report(
+    path: Path, ensemble: Any, rows: list[Row], thumbnails: list[bytes], last: Judged | None
+) -> None:
+    """Of the one cell if there is only one, with the check of its map; or else of all of them."""
+    from leukovision import report
+
+    kind = path.suffix.lower().removeprefix(".")
+    if len(rows) == 1 and last and last.cell and last.analysis:
+        picture = ensemble.input.picture(last.cell, report.SIDE)
+        made = report.of_cell(ensemble, last.analysis, picture, last.row.file)
+    else:
+        made = report.of_batch(ensemble, rows, thumbnails)
+    path.write_bytes(made.made(kind))
 
 
-def _summary(rows: list[dict[str, Any]], source: str, shown: bool) -> None:
+def _summary(rows: list[Row], source: str, shown: bool) -> None:
     """Counts, every error, and the table itself when it is written nowhere else."""
+    from leukovision.batch import counts
+
     if shown:
         table = Table("file", "decision", "p(ALL)", *(b.title for b in BACKBONES.values()), "reason")
         for row in rows:
-            cells = [row["p_all"], *(row[f"p_all_{name}"] for name in BACKBONES)]
+            cells = [row.p_all, *(getattr(row, f"p_all_{name}") for name in BACKBONES)]
             table.add_row(
-                _plain(row["file"]),
-                row["decision"] or "error",
+                _plain(row.file),
+                row.decision or "error",
                 *("" if p is None else f"{p:.3f}" for p in cells),
-                _plain(row["error"] or row["reason"]),
+                _plain(row.error or row.reason or ""),
             )
         Console().print(table)
     for row in rows:
-        if row["error"] and not shown:
-            console.print(_plain(row["error"]), highlight=False, soft_wrap=True)
-    kinds = [row["decision"] or "could not be read" for row in rows]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
-    console.print(f"{len(rows)} files: {counts}. Decided by {_plain(source)}.", highlight=False)
+        if row.error and not shown:
+            console.print(_plain(row.error), highlight=False, soft_wrap=True)
+    found = ", ".join(f"{count} {kind}" for kind, count in counts(rows).items() if count)
+    console.print(f"{len(rows)} files: {found}. Decided by {_plain(source)}.", highlight=False)
 
 
 def _show_figures(content: dict[str, Any]) -> None:

@@ -144,7 +144,7 @@ def against_chance(
         target: "ALL" or "healthy".
 
     Returns:
-        Deletion curves, to black, of the map and of the mean of two random ones that are as coarse.
+        Deletion curves, to black, of the map and of the mean of two random ones as coarse as it is.
     """
     spread = coarseness(saliency, cell_of(numbers))
     maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]

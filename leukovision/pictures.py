@@ -46,23 +46,28 @@ def backdrop(picture: np.ndarray) -> np.ndarray:
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
 
-def overlays(analysis: Analysis, opacity: float = OPACITY / 100) -> dict[str, Image.Image]:
+def overlays(
+    analysis: Analysis, opacity: float = OPACITY / 100, picture: np.ndarray | None = None
+) -> dict[str, Image.Image]:
     """Each backbone's map and the combined one, laid over the cell, on one colour scale.
 
     Args:
         analysis: of one cell.
         opacity: of the map where it is strongest, 0 to 1.
+        picture: (side, side, 3) uint8, the same field as `analysis.picture`, finer; that by default.
 
     Returns:
-        RGB pictures of the analysis's size, by backbone, and last by `COMBINED`.
+        RGB pictures of the picture's size, by backbone, and last by `COMBINED`.
     """
     scale = scale_of(cams(analysis))
-    below = Image.fromarray(backdrop(analysis.picture)).convert("RGBA")
+    below = Image.fromarray(backdrop(analysis.picture if picture is None else picture)).convert("RGBA")
     pictures = {}
     for name, cam in cams(analysis).items():
         rgba = colours(cam, scale)
         rgba[..., 3] = (rgba[..., 3] * opacity).astype(np.uint8)
-        pictures[name] = Image.alpha_composite(below, Image.fromarray(rgba)).convert("RGB")
+        over = Image.fromarray(rgba)
+        over = over if over.size == below.size else over.resize(below.size, Image.Resampling.BICUBIC)
+        pictures[name] = Image.alpha_composite(below, over).convert("RGB")
     return pictures
 
 

@@ -14,6 +14,7 @@ import gradio as gr
 import numpy as np
 
 from leukovision import painter
+from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
 from leukovision.demo import photo, render, visitor
 from leukovision.ensemble import Analysis, Ensemble
@@ -22,9 +23,6 @@ from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import is_dark, thumbnail
 from leukovision.saliency import METHODS
 from leukovision.store import StoreError
-
-MAX_BYTES = 100 * 1024**2
-"""Largest file that may be sent: 50 megapixels of 16 bit do not fit, everything else does."""
 
 SIDE = 400
 """Side of the pictures under the maps, px."""

@@ -15,7 +15,8 @@ import gradio as gr
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from leukovision.demo import analyse, api, model, render, teach, visitor
+from leukovision.batch import MAX_BYTES
+from leukovision.demo import analyse, api, batch, model, render, teach, visitor
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, find
 from leukovision.language import ENGLISH, Texts
@@ -64,6 +65,10 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         with gr.Tabs():
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
                 analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+            with gr.Tab(
+                visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
+            ):
+                batch.tab(get_ensemble)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
@@ -114,7 +119,7 @@ def serve(
     app, _, _ = page.launch(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
-        enable_monitoring=False, ssr_mode=False, max_file_size=analyse.MAX_BYTES,
+        enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
         auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
     )  # fmt: skip
     # Before the routes of the page, which take every path. It says nothing but that the process answers.

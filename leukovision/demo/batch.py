@@ -1,0 +1,184 @@
+"""The tab for many cells: files or zip files come in; a table, a montage and files to keep go out.
+
+The browser leads. It sends a few files at a time, shows what comes back, and is the only place that holds
+results: with the page they are gone. Each handful is an event of its own in the queue that single cells wait
+in, so that nobody waits for more than one handful of somebody else's batch; and a batch that was stopped
+goes on where the browser left off.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from html import escape
+from pathlib import Path
+from typing import Annotated, Any
+
+import gradio as gr
+from pydantic import Field, TypeAdapter
+
+from leukovision import batch, report
+from leukovision.cell import SUFFIXES, CellError
+from leukovision.demo import analyse, visitor
+from leukovision.ensemble import Ensemble
+from leukovision.language import ENGLISH, Texts
+from leukovision.store import StoreError
+
+HANDFUL = 16
+"""Files that are sent and judged together: one batch of the networks."""
+
+MINE = "lv-batch-"
+"""How the browser names the files that it sends: they are deleted as soon as they were read."""
+
+MAX_THUMBNAIL = 16_000
+"""Longest thumbnail that a page may send back, base64: they are 1 to 2 kB."""
+
+KINDS = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "pdf": "application/pdf",
+}
+"""What a batch can be kept as, by the ending of its file."""
+
+
+def tab(get_ensemble: Callable[[], Ensemble]) -> None:
+    """Put the tab into the Blocks that are open.
+
+    Args:
+        get_ensemble: gives the ensemble, or waits until it is loaded.
+    """
+
+    def batch_open(path: str, name: str) -> dict[str, Any]:
+        """Names of the pictures in an uploaded zip file, or a sentence."""
+        found = analyse.uploaded(path)
+        if found is None:
+            return {"lost": True}
+        try:
+            return {"names": [file.name for file in batch.unzip(found, analyse.base_name(name))]}
+        except (CellError, OSError) as error:
+            return {"error": str(error), "said": visitor.texts().said(str(error))}
+
+    def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
+        """Judge a handful of uploaded files, and delete them."""
+        texts = visitor.texts()
+        try:
+            ensemble = get_ensemble()
+            files = list(_files(items[:HANDFUL]))
+            decide = ensemble.manifest.thresholds.decide
+            return {"rows": [_told(one, decide, texts) for one in batch.judged(ensemble, files)]}
+        except _LostError:
+            return {"lost": True}
+        except StoreError as error:
+            return {"error": texts("analyse.no_ensemble", why=texts.said(str(error)))}
+        except Exception:
+            logging.getLogger(__name__).exception("a part of a batch could not be judged")
+            return {"error": texts("batch.inside")}
+        finally:
+            _forget(items)
+
+    def batch_file(kind: str, rows: list[dict[str, Any]], thumbnails: list[str]) -> dict[str, Any]:
+        """The rows that a page holds, as a file to keep."""
+        texts = visitor.texts()
+        try:
+            told = _ROWS.validate_python(rows)
+            if kind in batch.TABLES:
+                content = batch.TABLES[kind](told)
+            else:
+                small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
+                content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
+        except (ValueError, OSError) as error:
+            logging.getLogger(__name__).warning("a batch could not be kept as %s: %s", kind, error)
+            return {"error": texts("batch.inside")}
+        return {"type": KINDS.get(kind, ""), "content": base64.b64encode(content).decode()}
+
+    gr.HTML(
+        visitor.start(batch_html),
+        js_on_load=Path(__file__).with_name("batch.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id="lv-batch",
+    )
+    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    shared: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
+    gr.api(batch_cells, api_name="batch_cells", **hidden, **shared)  # type: ignore[attr-defined]
+    gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
+    gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
+
+
+def batch_html(texts: Texts = ENGLISH) -> str:
+    """The tab before there are files; the browser fills it."""
+    own = ("batch.", "words.ALL", "words.healthy", "words.unsure", "page.decimal")
+    words = {key.removeprefix("batch."): text for key, text in texts.entries.items() if key.startswith(own)}
+    held = escape(json.dumps(words, ensure_ascii=False), quote=True)
+    limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
+    return (
+        f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" {limits}>'
+        f'<div class="lv-zone lv-many"><div class="lv-prompt" data-act="choose">'
+        f"<strong>{texts('batch.prompt')}</strong><span>{texts('batch.kinds')}</span></div></div>"
+        '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
+        f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'
+        f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"
+        f'<progress aria-label="{texts("batch.title")}" max="1" value="0" hidden></progress>'
+        '<span class="lv-batch-speed"></span></div>'
+        '<p class="lv-batch-state" role="status"></p><div class="lv-batch-found"></div></section>'
+    )
+
+
+def _button(act: str, texts: Texts) -> str:
+    return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
+
+
+class _LostError(Exception):
+    """What was sent is not there any more, or never was."""
+
+
+_ROWS = TypeAdapter(Annotated[list[batch.Row], Field(max_length=2 * batch.MAX_PICTURES)])
+
+
+def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
+    """What the browser sent: `path` of an upload, its `name`, and `place` for one of those in a zip file.
+
+    Raises:
+        _LostError: it is not there.
+    """
+    unzip = cache(batch.unzip)
+    for item in items:
+        path = analyse.uploaded(item.get("path"))
+        if path is None:
+            raise _LostError
+        name = analyse.base_name(item.get("name"))
+        if "place" not in item:
+            yield batch.File(name, path.read_bytes)
+            continue
+        # A zip file is needed until its last picture was read: it counts as new as long as it is.
+        path.touch()
+        try:
+            inside = unzip(path, name)
+            yield inside[int(item["place"])]
+        except (CellError, IndexError, ValueError) as error:
+            yield batch.File(name, partial(batch.refuse, str(error)))
+
+
+def _forget(items: Sequence[dict[str, Any]]) -> None:
+    """Delete what was sent for this one handful."""
+    for item in items:
+        path = analyse.uploaded(item.get("path"))
+        if path and path.name.startswith(MINE) and "place" not in item:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()
+
+
+def _told(one: batch.Judged, decide: float, texts: Texts) -> dict[str, Any]:
+    """A row for the browser, with what to say of it in the visitor's language."""
+    own, count = one.row.agreement(decide)
+    thumbnail = base64.b64encode(batch.thumbnail(one.cell)).decode() if one.cell else ""
+    lit = bool(one.cell and one.cell.on_black)
+    said = texts.said(one.row.error or one.row.reason or "")
+    return {
+        "row": one.row.model_dump(), "said": said, "agree": [own, count], "thumbnail": thumbnail, "lit": lit
+    }  # fmt: skip
