@@ -61,12 +61,15 @@ def demo(
     auth: Annotated[
         str | None, typer.Option(help="user:password that the page asks for; LEUKOVISION_AUTH by default.")
     ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Offer the endpoints as tools of an MCP server too.")
+    ] = False,
 ) -> None:
     """Open the page."""
     from leukovision.demo.build import serve
 
     with _said():
-        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth)
+        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth, mcp=mcp)
 
 
 @app.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -94,14 +96,18 @@ Result = tuple[str, str, str, Shown | None]
 """HTML of the input panel, of the result, of the check of its map (made later), and what is shown."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
+def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> Callable[[str], None]:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
         cells: examples to click.
         are_drawn: whether a program drew them.
+
+    Returns:
+        What deletes the files of a session, by its hash.
     """
+    files: defaultdict[str, set[Path]] = defaultdict(set)
     empty = input_html(None, cells, are_drawn)
     nothing = empty_html()
 
@@ -109,9 +115,11 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         page, cell, shown = judged(get_ensemble, source, name)
         return (input_html(cell, cells, are_drawn) if cell else empty), page, "", shown
 
-    def sent(event: gr.EventData) -> Result:
+    def sent(event: gr.EventData, request: gr.Request) -> Result:
         name = base_name(event.name)
         path = uploaded(event.path)
+        if path:
+            files[str(request.session_hash)].add(path)
         return (
             result(path, name)
             if path
@@ -173,6 +181,14 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
+    def forget(session: str) -> None:
+        # The same picture from two visitors is one file: it stays until both are gone, or it is too old.
+        own = files.pop(session, set())
+        for path in own.difference(*files.values()):
+            path.unlink(missing_ok=True)
+
+    return forget
+
 
 def judged(
     get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str
@@ -193,9 +209,11 @@ def judged(
         return render.alert_html(TEXT["no_ensemble"].format(why=error)), None, None
     except FileNotFoundError:
         return render.alert_html(TEXT["lost"].format(name=name)), None, None
-    except Exception:
-        # Whatever happens, the decision on the picture before must not stay beside this one.
-        logging.getLogger(__name__).exception("a picture could not be judged")
+    except Exception as error:
+        # Whatever happens, the decision on the picture before must not stay beside this one. What the error
+        # says may name the file, which is nobody's business but the sender's.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        logging.getLogger(__name__).error("a picture gave a %s at\n%s", type(error).__name__, where)
         return render.alert_html(TEXT["inside"].format(name=name)), None, None
 
 

@@ -94,7 +94,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
     heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
     gr.api(analyse, api_name="analyse", **heavy)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **heavy)  # type: ignore[attr-defined]
-    gr.api(ensemble, api_name="ensemble", concurrency_limit=None)  # type: ignore[attr-defined]
+    gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
 
 def _picture(given: Any) -> tuple[Path, str]:
     """What was uploaded, and its name."""
-    path = uploaded(given["path"] if isinstance(given, dict) else given.path)
+    path = uploaded(given.get("path") if isinstance(given, dict) else getattr(given, "path", None))
     if path is None:
         raise gr.Error(NO_PATH, print_exception=False)
     return path, path.name
