@@ -37,7 +37,8 @@ def memory(process: int) -> float:
 
 def visit(cell: Path, truth: float | None, until: float, said: Counter, seconds: list[float]) -> None:
     """Ask again and again; count what comes back."""
-    client = Client(ADDRESS, verbose=False)
+    # Its own patience, five seconds, is less than a busy machine takes.
+    client = Client(ADDRESS, verbose=False, httpx_kwargs={"timeout": 120})
     while time.monotonic() < until:
         start = time.monotonic()
         try:
