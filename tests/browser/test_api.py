@@ -105,7 +105,8 @@ def test_mcp_offers_the_same_as_tools(address, ensemble):
             await session.initialize()
             return (await session.list_tools()).tools, await session.call_tool("ensemble", {})
 
-    tools, answer = asyncio.run(ask())
+    with ThreadPoolExecutor(1) as pool:  # the browser's loop runs in this thread
+        tools, answer = pool.submit(asyncio.run, ask()).result()
     offered = {tool.name: tool for tool in tools}
     assert set(offered) == {"analyse", "explain_picture", "ensemble"}
     assert set(offered["explain_picture"].inputSchema["properties"]["method"]["enum"]) == set(METHODS)
