@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint figures trust
+.PHONY: demo test lint figures trust audit-dependencies
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -14,6 +14,16 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# One version of everything, with hashes, for Python 3.11 to 3.13: what the Dockerfile installs.
+requirements.lock: requirements.txt | .venv/installed-dev
+	$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--upgrade --custom-compile-command "make requirements.lock" --quiet -o $@
+
+# Known faults of what the lock file names; a report that fails no build. It asks PyPI, or says that it cannot.
+audit-dependencies: .venv/installed-dev
+	timeout 120 $(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip \
+		--progress-spinner off --timeout 10 || echo "audit-dependencies: faults were found, or PyPI could not be asked (see above)"
 
 # The ensemble in weights/ and the figures of the README: each of the four groups of subjects is left out once of
 # training and tested; then one is trained on all and calibrated by what the four said of subjects they had not seen.

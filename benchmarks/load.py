@@ -18,6 +18,8 @@ from pathlib import Path
 
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
+from httpx import HTTPStatusError
 from PIL import Image
 
 from leukovision import load_ensemble, painter, read_cell
@@ -35,16 +37,19 @@ def memory(process: int) -> float:
 
 def visit(cell: Path, truth: float | None, until: float, said: Counter, seconds: list[float]) -> None:
     """Ask again and again; count what comes back."""
-    client = Client(ADDRESS, verbose=False)
+    # Its own patience, five seconds, is less than a busy machine takes.
+    client = Client(ADDRESS, verbose=False, httpx_kwargs={"timeout": 120})
     while time.monotonic() < until:
         start = time.monotonic()
         try:
             found = client.predict(handle_file(cell), api_name="/analyse")["p_all"]
-        except AppError as error:
-            full = "queue is full" in str(error).lower()
-            kind = "told to wait" if full else "refused with a sentence" if truth is None else "LOST"
-            said[kind] += 1
-            time.sleep(1 if full else 0)
+        except AppError:
+            said["refused with a sentence" if truth is None else "LOST"] += 1
+            continue
+        except (QueueError, HTTPStatusError) as error:
+            wait = isinstance(error, QueueError) or error.response.status_code == 429
+            said["told to wait" if wait else f"LOST ({error.response.status_code})"] += 1
+            time.sleep(1)
             continue
         except Exception as error:
             said[f"LOST ({type(error).__name__})"] += 1

@@ -19,6 +19,10 @@ BLACK = 12
 
 MIN_SIDE = 32
 MAX_MEGAPIXELS = 50
+
+LARGE = 4 * FRAME
+"""Longer side from which a picture is made smaller before its cell is looked for, px."""
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
@@ -151,7 +155,7 @@ def _check_side(height: int, width: int, name: str) -> None:
 def _to_rgb(image: Image.Image) -> np.ndarray:
     """Any Pillow mode -> (h, w, 3) uint8; what is transparent becomes black."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
+        values = np.array(image, dtype=np.float32)
         return _from_values(values, 1.0 if image.mode == "F" and values.max() <= 1 else None)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -160,11 +164,17 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def _from_values(values: np.ndarray, full: float | None) -> np.ndarray:
-    """Grey values -> (h, w, 3) uint8; `full` is white, or None for 8 or 16 bit by what is there."""
+    """Grey values -> (h, w, 3) uint8; `full` is white, or None for 8 or 16 bit by what is there.
+
+    The values are overwritten.
+    """
     if full is None:
         full = 255.0 if values.max() <= 255 else 65535.0
-    grey = np.clip(np.nan_to_num(values) / full * 255, 0, 255).round().astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    # In place: fifty megapixels of these are 200 MB.
+    np.nan_to_num(values, copy=False)
+    np.clip(values, 0, full, out=values)
+    values *= 255 / full
+    return np.repeat(values.round(out=values).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _from_array(array: np.ndarray, name: str) -> np.ndarray:
@@ -197,6 +207,7 @@ def is_on_black(rgb: np.ndarray) -> bool:
 
 def framed(rgb: np.ndarray, name: str) -> Cell:
     """(h, w, 3) uint8 -> the cell in its frame."""
+    rgb = _less(rgb)
     height, width = rgb.shape[:2]
     found, on_black = foreground(rgb), is_on_black(rgb)
     if (height, width) != (FRAME, FRAME):
@@ -217,6 +228,28 @@ def framed(rgb: np.ndarray, name: str) -> Cell:
     on_black = on_black and bool(found.any())
     outline = largest_part(found) if on_black else np.ones((FRAME, FRAME), dtype=bool)
     return Cell(np.ascontiguousarray(rgb), outline, on_black, name)
+
+
+def _less(rgb: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 -> the same, at most `LARGE` on its longer side, so that a large picture takes no time.
+
+    First goes the black around a cell, so that a small one keeps its scale; what is left is too large for
+    the frame, and made smaller by a whole factor.
+    """
+    if max(rgb.shape[:2]) <= LARGE:
+        return rgb
+    step = -(-max(rgb.shape[:2]) // LARGE)
+    small = rgb[::step, ::step]
+    if is_on_black(small):
+        box = ndimage.find_objects(largest_part(foreground(small)).astype(np.uint8))[0]
+        spare = [(place.stop - place.start) // 8 + 2 for place in box]
+        rows, columns = (
+            slice(max(0, place.start - more) * step, (place.stop + more) * step)
+            for place, more in zip(box, spare, strict=True)
+        )
+        rgb = rgb[rows, columns]
+    factor = -(-max(rgb.shape[:2]) // LARGE)
+    return rgb if factor == 1 else np.asarray(Image.fromarray(rgb).reduce(factor))
 
 
 def largest_part(mask: np.ndarray) -> np.ndarray:

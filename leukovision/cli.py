@@ -56,12 +56,15 @@ def demo(
     auth: Annotated[
         str | None, typer.Option(help="user:password that the page asks for; LEUKOVISION_AUTH by default.")
     ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Offer the endpoints as tools of an MCP server too.")
+    ] = False,
 ) -> None:
     """Open the page."""
     from leukovision.demo.build import serve
 
     with _said():
-        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth)
+        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth, mcp=mcp)
 
 
 @app.command()
@@ -357,7 +360,9 @@ def publish(
     private: Annotated[bool, typer.Option("--private", help="Hide a new repository from others.")] = False,
     examples: Annotated[Path | None, typer.Option(help="Pictures to publish with it.")] = None,
     credit: Annotated[str, typer.Option("--credits", help="Whose pictures, under which license.")] = "",
-    trust: Annotated[Path | None, typer.Option(help="trust.md of `trust`, for the card.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="trust.md of `trust`, for the card; by default the folder's.")
+    ] = None,
     tag: Annotated[str, typer.Option("--revision-tag", help="Name of this version, as v1.2.")] = "",
     dry_run: Annotated[Path | None, typer.Option(help="Write everything into this folder instead.")] = None,
 ) -> None:

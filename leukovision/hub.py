@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,31 +44,43 @@ class Found:
     note: str = ""
 
 
-def find(source: str | Path | None = None) -> Found:
+Pulling = Callable[[str, str], None]
+"""Told, before each file that is pulled, the name as it was asked for and the file."""
+
+
+def asked(source: str | Path | None = None) -> str:
+    """What `find` is asked for, by its name: `embedded`, a folder, `user/repo` or `user/repo@revision`."""
+    source = source or os.environ.get("LEUKOVISION_ENSEMBLE") or EMBEDDED
+    return "embedded" if Path(source) == EMBEDDED else str(source)
+
+
+def find(source: str | Path | None = None, pulling: Pulling | None = None) -> Found:
     """Find an ensemble.
 
     Args:
         source: its folder, or its name on the Hub. None for what the environment variable
             LEUKOVISION_ENSEMBLE names, or else for the one that comes with the code.
+        pulling: is told what is pulled.
 
     Raises:
         StoreError: it is not on the Hub, or neither there nor in the cache can it be had. A folder that
             is no ensemble is found all the same; reading it says so.
     """
-    source = source or os.environ.get("LEUKOVISION_ENSEMBLE") or EMBEDDED
-    named = _NAME.fullmatch(str(source))
-    if Path(source).is_dir() or not named:
-        folder = Path(source)
-        return Found(folder, "embedded" if folder == EMBEDDED else str(folder))
-    return pull(named["repo"], named["revision"])
+    name = asked(source)
+    folder = EMBEDDED if name == "embedded" else Path(name)
+    named = _NAME.fullmatch(name)
+    if folder.is_dir() or not named:
+        return Found(folder, name)
+    return pull(named["repo"], named["revision"], pulling)
 
 
-def pull(repo: str, revision: str | None = None) -> Found:
+def pull(repo: str, revision: str | None = None, pulling: Pulling | None = None) -> Found:
     """Bring an ensemble from the Hub into the cache, or find it there where the Hub cannot be reached.
 
     Args:
         repo: `user/repo`.
         revision: a branch, a tag or a commit; the main branch by default.
+        pulling: as in `find`.
 
     Raises:
         StoreError: as `find`.
@@ -76,12 +89,18 @@ def pull(repo: str, revision: str | None = None) -> Found:
     from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     name = f"{repo}@{revision}" if revision else repo
+
+    def pulled(file: str) -> None:
+        if pulling:
+            pulling(name, file)
+
     try:
         try:
+            pulled(MANIFEST)
             head = get_hf_file_metadata(hf_hub_url(repo, MANIFEST, revision=revision), timeout=PATIENCE)
             if not head.commit_hash:
                 raise StoreError(f"{name}: what answers for the Hub does not say which commit it has.")
-            return _fetch(repo, revision, head.commit_hash)
+            return _fetch(repo, revision, head.commit_hash, pulled)
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status < 500 and status not in (408, 429):
@@ -97,12 +116,19 @@ def pull(repo: str, revision: str | None = None) -> Found:
         raise StoreError(f"{name}: could not be pulled from the Hub ({why}); try again.") from None
 
 
-def _fetch(repo: str, revision: str | None, commit: str, local: bool = False) -> Found:
+def _fetch(
+    repo: str,
+    revision: str | None,
+    commit: str,
+    pulled: Callable[[str], None] = lambda file: None,
+    local: bool = False,
+) -> Found:
     """Every file of an ensemble, the manifest first: it names the others."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, RemoteEntryNotFoundError
 
     def get(file: str, at: str | None = commit) -> Path:
+        pulled(file)
         return Path(hf_hub_download(repo, file, revision=at, local_files_only=local, etag_timeout=PATIENCE))
 
     # By the revision once, so that the cache remembers what it stood for when the Hub cannot be asked.
@@ -163,4 +189,4 @@ def _refused(error: Exception) -> str:
     return f"the Hub refused ({str(error).strip().partition(chr(10))[0]})."
 
 
-__all__ = ["EMBEDDED", "Found", "find", "pull"]
+__all__ = ["EMBEDDED", "Found", "Pulling", "asked", "find", "pull"]

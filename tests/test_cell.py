@@ -128,3 +128,21 @@ def test_arrays_that_are_no_pictures_are_refused(array: np.ndarray) -> None:
 def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_cell(tmp_path / "nothing.png")
+
+
+def test_a_large_picture_gives_the_same_cell() -> None:
+    cell = Image.fromarray(CELL)
+    small, large = (read_cell(cell.resize((side, side), Image.Resampling.BICUBIC)) for side in (1800, 5400))
+    assert large.on_black
+    assert np.abs(small.pixels.astype(float) - large.pixels).mean() < 1
+    assert (small.outline == large.outline).mean() > 0.995
+
+
+def test_a_small_cell_in_a_large_black_picture_keeps_its_scale() -> None:
+    cell = Image.fromarray(CELL)
+    found = []
+    for size in ((1000, 900), (6000, 5000)):
+        black = Image.new("RGB", size)
+        black.paste(cell, (300, 200))
+        found.append(read_cell(black))
+    assert (found[0].pixels == found[1].pixels).all()

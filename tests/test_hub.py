@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
+import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from fake_hub import TOKEN, FakeHub
 from gradio_client import Client
 from PIL import Image
 from safetensors.numpy import load, save
+from served import serving
 
 from leukovision import hub, painter, read_cell
 from leukovision.hub import EMBEDDED
@@ -133,11 +133,22 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
 
 
 def test_what_would_be_published_is_written_to_a_folder_instead(run, tmp_path):
-    out = tmp_path / "dry"
-    status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--dry-run", str(out))
+    out, own = tmp_path / "dry", shutil.copytree(EMBEDDED, tmp_path / "own")
+    (own / "trust.md").write_text("As far as a spade.\n")
+    status, lines = run("-m", "leukovision", "publish", str(own), "me/leuko", "--dry-run", str(out))
     assert status == 0, lines
     assert {path.name for path in out.iterdir()} == set(FILES)
-    assert (out / "README.md").read_text().startswith("---\n")
+    card = (out / "README.md").read_text()
+    assert card.startswith("---\n") and "As far as a spade." in card
+    for part in (
+        "Intended use",
+        "Out of scope",
+        "## Data",
+        "## Figures",
+        "From subject to subject",
+        "## Limits",
+    ):
+        assert part in card
     status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--dry-run", str(out))
     assert status == 2 and "name an empty one" in " ".join(lines)
     status, lines = run("-m", "leukovision", "publish", str(EMBEDDED), "me/leuko")
@@ -152,26 +163,10 @@ def test_a_space_decides_by_the_ensemble_that_it_was_made_for(server, run, tmp_p
     head = (out / "README.md").read_text().split("---\n")[1]
     assert "sdk: gradio" in head and "app_file: app.py" in head
     assert "  - me/leuko domain.safetensors,ensemble.json,inception" in head and head.strip().endswith(sha)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "cache"), "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_SERVER_NAME": "127.0.0.1", "PYTHONPATH": str(out),
-    }  # fmt: skip
-    page = subprocess.Popen([sys.executable, "app.py"], cwd=out, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/healthz", timeout=5)
-                break
-            except OSError:
-                time.sleep(0.2)
+    with serving(
+        tmp_path, cwd=out, HF_ENDPOINT=server.address, HF_HOME=str(tmp_path / "cache"), PYTHONPATH=str(out)
+    ) as address:
         assert Client(address, verbose=False).predict(api_name="/ensemble")["origin"] == f"me/leuko@{sha}"
-    finally:
-        page.terminate()
-        page.wait(20)
 
 
 def test_a_password_of_another_form_is_refused(run):
@@ -295,6 +290,48 @@ def test_the_page_stays_up_on_the_embedded_ensemble_and_says_so(tmp_path, monkey
     found = build.find_or_embedded(tmp_path / "nothing")
     assert found.folder == EMBEDDED
     assert "The embedded ensemble is used in its place." in found.note and "nothing" in found.note
+
+
+def test_the_page_is_there_while_it_pulls_says_so_and_stays_up_when_the_hub_fails(server, run, tmp_path):
+    """First the Hub stalls; with nothing in the cache it is the embedded ensemble, later the cached copy."""
+
+    def asked(address: str) -> dict:
+        return Client(address, verbose=False, httpx_kwargs={"timeout": 120}).predict(api_name="/ensemble")
+
+    sha = server.commit("me/leuko", FILES)
+    where = {
+        "HF_ENDPOINT": server.address,
+        "LEUKOVISION_ENSEMBLE": "me/leuko",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "3",
+    }
+    server.cut, server.fault = "inception_v3.safetensors", "stall"
+    with serving(tmp_path, HF_HOME=str(tmp_path / "cache"), **where) as address:
+        config = urllib.request.urlopen(f"{address}/config").read().decode()
+        assert "being pulled from the Hugging Face Hub" in config or "lv-loading" in config
+        found = asked(address)
+        assert found["origin"] == "embedded"
+        assert found["note"].startswith("me/leuko: ") and "The embedded ensemble is used" in found["note"]
+    server.cut = server.fault = ""
+    assert run("-c", PULL, "me/leuko")[0] == 0
+    server.fault = "500"
+    with serving(tmp_path, HF_HOME=str(tmp_path / "cache"), **where) as address:
+        found = asked(address)
+        assert found["origin"] == f"me/leuko@{sha}" and "the copy in the cache is used" in found["note"]
+
+
+def test_a_full_disk_is_said(server, run, tmp_path):
+    server.commit("me/leuko", FILES)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], capture_output=True
+    ).returncode:
+        pytest.skip("no small disk can be made here")
+    try:
+        status, lines = run("-c", PULL, "me/leuko", HF_HOME=str(disk))
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+    assert status == 2 and lines[-1] == "me/leuko: the disk is full; make room where HF_HOME lies.", lines
 
 
 def test_a_folder_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -48,14 +50,18 @@ Result = tuple[str, str, str, str, Shown | None]
 what is shown."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
+def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> Callable[[str], None]:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
         cells: examples to click.
         are_drawn: whether a program drew them.
+
+    Returns:
+        What deletes the files of a session, by its hash.
     """
+    files: defaultdict[str, set[Path]] = defaultdict(set)
 
     def panel(cell: Cell | None, texts: Texts) -> str:
         return input_html(cell, cells, are_drawn, texts)
@@ -66,10 +72,11 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
 
-    def sent(event: gr.EventData) -> Result:
+    def sent(event: gr.EventData, request: gr.Request) -> Result:
         name = base_name(event.name)
         path = uploaded(event.path)
         if path:
+            files[str(request.session_hash)].add(path)
             return result(path, name)
         texts = visitor.texts()
         alert = render.alert_html(texts("analyse.lost", name=name), texts=texts)
@@ -160,6 +167,14 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         api_visibility="private",
     )  # fmt: skip
 
+    def forget(session: str) -> None:
+        # The same picture from two visitors is one file: it stays until both are gone, or it is too old.
+        own = files.pop(session, set())
+        for path in own.difference(*files.values()):
+            path.unlink(missing_ok=True)
+
+    return forget
+
 
 def judged(
     get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str, texts: Texts = ENGLISH
@@ -186,9 +201,11 @@ def judged(
         said = texts("analyse.no_ensemble", why=texts.said(str(error)))
     except FileNotFoundError:
         said = texts("analyse.lost", name=name)
-    except Exception:
-        # Whatever happens, the decision on the picture before must not stay beside this one.
-        logging.getLogger(__name__).exception("a picture could not be judged")
+    except Exception as error:
+        # Whatever happens, the decision on the picture before must not stay beside this one. What the error
+        # says may name the file, which is nobody's business but the sender's.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        logging.getLogger(__name__).error("a picture gave a %s at\n%s", type(error).__name__, where)
         said = texts("analyse.inside", name=name)
     return render.alert_html(said, texts=texts), None, None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
@@ -17,6 +17,10 @@ from leukovision.store import StoreError
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
 
 Target = Literal["ALL", "healthy"]
+if TYPE_CHECKING:
+    Method = str
+else:
+    Method = Literal[tuple(METHODS)]
 
 
 def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
@@ -43,14 +47,13 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             raise gr.Error(str(error), print_exception=False) from None
 
     def explain_picture(
-        picture: gr.FileData, method: str = DEFAULT, target: Target = "ALL"
+        picture: gr.FileData, method: Method = DEFAULT, target: Target = "ALL"
     ) -> dict[str, Any]:
         """Draw where on one picture of a cell the evidence lies.
 
         Args:
-            picture: as for /analyse.
-            method: adds_up, gradcam, gradcam_plus_plus, layercam, scorecam, gradient, smoothgrad or
-                integrated_gradients.
+            picture: PNG, JPEG, BMP, TIFF or WebP, up to 100 MB.
+            method: which map; adds_up is the decision itself, spread over the cell.
             target: "ALL" or "healthy": what speaks for it is above 0.
 
         Returns:
@@ -94,7 +97,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
     heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
     gr.api(analyse, api_name="analyse", **heavy)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **heavy)  # type: ignore[attr-defined]
-    gr.api(ensemble, api_name="ensemble", concurrency_limit=None)  # type: ignore[attr-defined]
+    gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
 
 def _picture(given: Any) -> tuple[Path, str]:
     """What was uploaded, and its name."""
-    path = uploaded(given["path"] if isinstance(given, dict) else given.path)
+    path = uploaded(given.get("path") if isinstance(given, dict) else getattr(given, "path", None))
     if path is None:
         raise gr.Error(NO_PATH, print_exception=False)
     return path, path.name

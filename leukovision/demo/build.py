@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 from html import escape
@@ -12,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from leukovision.batch import MAX_BYTES
-from leukovision.demo import analyse, api, batch, model, render, teach, visitor
+from leukovision.demo import analyse, api, batch, guard, model, render, teach, visitor
 from leukovision.ensemble import Ensemble, load_ensemble
-from leukovision.hub import EMBEDDED, Found, find
+from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError, read_manifest
 
@@ -37,22 +40,41 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
     cells = analyse.example_cells(examples)
-    found = find_or_embedded(ensemble)
-    get_ensemble = in_background(lambda: _warm(found))
+    here = _here(ensemble)
+    now = {"foot": (_named(here) if here else asked(ensemble), False, "")}
 
-    def status() -> tuple[Any, str, Any]:
-        texts = visitor.texts()
+    def pulling(name: str, file: str) -> None:
+        now["foot"] = (name, False, file)
+
+    def load() -> Ensemble:
+        found = find_or_embedded(ensemble, pulling)
+        now["foot"] = (_named(found), False, "")
+        return _warm(found)
+
+    loading = in_background(load)
+    get_ensemble = loading.result
+
+    async def status() -> AsyncIterator[tuple[Any, str, Any]]:
+        # Asked again and again: a thread for each visitor who waits would leave none for those who do not.
+        texts, said = visitor.texts(), now["foot"]
+        while not loading.done():
+            if now["foot"] != said:
+                said = now["foot"]
+                yield gr.skip(), footer_html(*said, texts), gr.skip()
+            await asyncio.sleep(0.3)
         try:
-            loaded = get_ensemble()
+            loaded = loading.result()
         except StoreError as error:
             why = texts("analyse.no_ensemble", why=texts.said(str(error)))
             alert = render.alert_html(why, texts("page.failed"), texts)
-            return gr.HTML(alert, visible=True), footer_html(_named(found), None, texts), gr.skip()
-        foot = footer_html(texts.said(str(loaded.source)), True, texts)
-        if not loaded.found.note:
-            return gr.skip(), foot, gr.skip()
-        alert = render.alert_html(loaded.found.note, texts("page.instead"), texts)
-        return gr.HTML(alert, visible=True), foot, model.model_html(loaded.found, texts)
+            yield gr.HTML(alert, visible=True), footer_html(None, None, "", texts), gr.skip()
+            return
+        notice, note = gr.skip(), loaded.found.note
+        if note:
+            notice = gr.HTML(render.alert_html(note, texts("page.instead"), texts), visible=True)
+        foot = footer_html(texts.said(str(loaded.source)), True, "", texts)
+        described = gr.skip() if here and not note else model.model_html(loaded.found, texts)
+        yield notice, foot, described
 
     with gr.Blocks(
         title=ENGLISH("page.title"),
@@ -64,7 +86,7 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs():
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
-                analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+                forget = analyse.tab(get_ensemble, cells, are_drawn=examples is None)
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
@@ -73,20 +95,26 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
             ):
-                teach.tab(get_ensemble, cells, examples is None, found.folder)
+                teach.tab(get_ensemble, cells, examples is None)
             with gr.Tab(
                 visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
             ):
-                described = model.tab(found)
+                described = model.tab(here)
         api.endpoints(get_ensemble)
         foot = gr.HTML(
-            visitor.start(partial(footer_html, _named(found), False)), apply_default_css=False,
+            visitor.start(partial(footer_html, *now["foot"])), apply_default_css=False,
             js_on_load=None, elem_id="lv-foot",
         )  # fmt: skip
         page.load(
             status, outputs=[notice, foot, described], show_progress="hidden", api_visibility="private",
             concurrency_limit=None,
         )  # fmt: skip
+
+        def left(request: gr.Request) -> None:
+            forget(str(request.session_hash))
+            page.state_holder.delete_state(request.session_hash)
+
+        page.unload(left)
     page.queue(max_size=64, default_concurrency_limit=1)
     return page  # type: ignore[no-any-return]
 
@@ -97,6 +125,7 @@ def serve(
     share: bool = False,
     port: int | None = None,
     auth: str | None = None,
+    mcp: bool = False,
 ) -> None:
     """Build the page and serve it until it is stopped.
 
@@ -105,30 +134,42 @@ def serve(
         share: make a public link.
         port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
         auth: "user:password" that the page asks for; what LEUKOVISION_AUTH says by default.
+        mcp: offer the endpoints as tools of a Model Context Protocol server too.
 
     Raises:
-        ValueError: `auth` is not of that form.
+        ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it, or
+            what `mcp` needs is not installed.
         FileNotFoundError: as `build`.
     """
     auth = auth or os.environ.get("LEUKOVISION_AUTH")
     user, colon, password = (auth or "").partition(":")
     if auth and not (user and colon and password):
         raise ValueError("--auth and LEUKOVISION_AUTH want user:password, with neither of them empty.")
+    if mcp and not importlib.util.find_spec("mcp"):
+        raise ValueError("--mcp needs the package mcp: pip install 'leukovision[mcp]'.")
+    per_minute = guard.limits()
     theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
     page = build(ensemble, examples)
+
+    def is_light(event: Any) -> bool:
+        function = page.fns.get(event) if isinstance(event, int) else None
+        return function is not None and function.concurrency_id != "ensemble"
+
+    middleware = [Middleware(guard.Guard, is_light=is_light, per_minute=per_minute)]
     app, _, _ = page.launch(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
         auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
+        mcp_server=mcp or None, app_kwargs={"middleware": middleware},
     )  # fmt: skip
     # Before the routes of the page, which take every path. It says nothing but that the process answers.
     app.router.routes.insert(0, Route("/healthz", lambda _: PlainTextResponse("ok")))
     page.block_thread()
 
 
-def in_background(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:
-    """Start `load` in a thread; what is returned waits for it, and raises what it raised."""
+def in_background(load: Callable[[], Ensemble]) -> Future[Ensemble]:
+    """Start `load` in a thread; the result of what is returned waits for it, and raises what it raised."""
     loaded: Future[Ensemble] = Future()
 
     def run() -> None:
@@ -138,7 +179,7 @@ def in_background(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:
             loaded.set_exception(error)
 
     threading.Thread(target=run, name="load ensemble", daemon=True).start()
-    return loaded.result
+    return loaded
 
 
 def header_html(texts: Texts = ENGLISH) -> str:
@@ -150,10 +191,18 @@ def header_html(texts: Texts = ENGLISH) -> str:
     )
 
 
-def footer_html(source: str | None, ready: bool | None, texts: Texts = ENGLISH) -> str:
-    """Which ensemble decides (`ready` is None where it never will), and what happens to pictures."""
+def footer_html(source: str | None, ready: bool | None, file: str = "", texts: Texts = ENGLISH) -> str:
+    """Which ensemble decides, and what happens to pictures.
+
+    Args:
+        source: its name; None if there is none.
+        ready: None where it never will be.
+        file: of it that is being pulled from the Hub.
+        texts: of a language.
+    """
     kind = "lv-loading" if ready is False else ""
     state = texts("page.failed" if ready is None else "page.ready" if ready else "page.loading")
+    state = texts("page.pulling", file=file) if file else state
     decides = escape(texts("page.decides", source=source or texts("page.none"), state=state))
     return (
         f'<footer class="lv-foot {kind}"><span role="status">{decides}</span>'
@@ -161,10 +210,10 @@ def footer_html(source: str | None, ready: bool | None, texts: Texts = ENGLISH) 
     )
 
 
-def find_or_embedded(source: str | Path | None) -> Found:
+def find_or_embedded(source: str | Path | None, pulling: Pulling | None = None) -> Found:
     """What was asked for; the embedded ensemble, with a note why, where that cannot be had."""
     try:
-        found = find(source)
+        found = find(source, pulling)
         read_manifest(found.folder)
         return found
     except StoreError as error:
@@ -180,6 +229,17 @@ def _warm(found: Found) -> Ensemble:
         ensemble = load_ensemble(Found(EMBEDDED, "embedded", ENGLISH("said.embedded", why=error)))
     ensemble.warm_up()
     return ensemble
+
+
+def _here(source: str | Path | None) -> Found | None:
+    """What was asked for, if it is a folder on this machine and can be read."""
+    name = asked(source)
+    folder = EMBEDDED if name == "embedded" else Path(name)
+    try:
+        read_manifest(folder)
+    except StoreError:
+        return None
+    return Found(folder, name)
 
 
 def _named(found: Found) -> str | None:

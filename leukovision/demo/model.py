@@ -31,17 +31,17 @@ LONGEST = 200_000
 """Of a model card that is read, characters."""
 
 
-def tab(found: Found) -> gr.HTML:
+def tab(found: Found | None) -> gr.HTML:
     """Put the tab into the Blocks that are open.
 
     Args:
-        found: which ensemble decides, as far as is known before it is loaded.
+        found: which ensemble decides, if it is known before it is loaded.
 
     Returns:
         What stands in it, for when another one decides.
     """
     return gr.HTML(
-        visitor.start(lambda texts: model_html(found, texts)),
+        visitor.start(lambda texts: model_html(found, texts)) if found else "",
         apply_default_css=False,
         js_on_load=None,
         elem_id="lv-model",

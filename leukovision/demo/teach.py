@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -61,14 +60,13 @@ class Game:
     unsure: int = 0
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, folder: Path) -> None:
+def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
         cells: to play with.
         are_drawn: whether a program drew them.
-        folder: of the ensemble, which holds its scores.
     """
     queued: dict[str, Any] = {
         "show_progress": "hidden",
@@ -77,6 +75,14 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         "api_visibility": "private",
     }
     live = queued | {"trigger_mode": "always_last"}
+
+    @cache
+    def get_scores() -> scores.Scores | None:
+        try:
+            return scores.read(get_ensemble().found.folder)
+        except StoreError:
+            return None
+
     with gr.Column(elem_id="lv-teach"):
         nav = gr.HTML(visitor.start(nav_html), js_on_load=_NAV, apply_default_css=False, elem_id="lv-parts")
         _guess(get_ensemble, cells, are_drawn, queued)
@@ -84,9 +90,9 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             "break": _break(get_ensemble, cells, live),
             "twin": _twin(get_ensemble, cells, queued),
             "draw": _draw(get_ensemble, live),
-            "shortcut": _shortcut(get_ensemble, cells, scores.read(folder), live),
+            "shortcut": _shortcut(get_ensemble, cells, get_scores, live),
+            "line": _line(get_scores),
         }
-        _line(scores.read(folder))
     # A part looks at its first cell when it is opened, not before.
     for key, (act, inputs, outputs) in first.items():
 
@@ -338,10 +344,13 @@ def _draw(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> Opening
 
 
 def _shortcut(
-    get_ensemble: Callable[[], Ensemble], cells: list[Cell], found: scores.Scores | None, live: dict[str, Any]
+    get_ensemble: Callable[[], Ensemble],
+    cells: list[Cell],
+    get_scores: Callable[[], scores.Scores | None],
+    live: dict[str, Any],
 ) -> Opening:
     def rule(ruler: str, cut: float) -> str:
-        return ruler_html(found, ruler, cut, visitor.texts())
+        return ruler_html(get_scores(), ruler, cut, visitor.texts())
 
     def scaled(place: int, steps: Steps, size: float) -> tuple[str, Steps]:
         changes = Changes(size=size / 100)
@@ -359,7 +368,7 @@ def _shortcut(
                 label=visitor.label("teach.ruler"), elem_id="lv-ruler",
             )  # fmt: skip
             cut = gr.Slider(0, 100, 50, step=1, label=visitor.label("teach.cut"), elem_id="lv-cut")
-            ruled = _html("ruler-out", partial(ruler_html, found, "area", 50))
+            ruled = _html("ruler-out")
         with gr.Column(scale=1, min_width=280):
             size = gr.Slider(70, 130, 100, step=1, label=visitor.label("teach.size"), elem_id="lv-size")
             more = gr.Button(visitor.label("teach.another"), size="sm")
@@ -375,10 +384,17 @@ def _shortcut(
     inputs = [place, steps, size]
     size.input(scaled, inputs=inputs, outputs=[output, steps], **live)
     more.click(other, inputs=inputs, outputs=[place, size, output, steps], **live)
-    return scaled, inputs, [output, steps]
+
+    def opened(ruler: str, cut: float, *values: Any) -> Any:
+        return rule(ruler, cut), *scaled(*values)
+
+    return opened, [ruler, cut, *inputs], [ruled, output, steps]
 
 
-def _line(found: scores.Scores | None) -> None:
+def _line(get_scores: Callable[[], scores.Scores | None]) -> Opening:
+    def drawn(line: float, prevalence: float) -> str:
+        return line_html(get_scores(), line, prevalence, visitor.texts())
+
     with _part("line"), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
             line = gr.Slider(
@@ -393,12 +409,13 @@ def _line(found: scores.Scores | None) -> None:
                 elem_id="lv-prevalence",
             )
         with gr.Column(scale=2, min_width=300):
-            output = _html("line-out", partial(line_html, found, 0.5, 50))
+            output = _html("line-out")
     for control in (line, sick):
         control.input(
-            lambda at, of: line_html(found, at, of, visitor.texts()), inputs=[line, sick], outputs=output,
+            drawn, inputs=[line, sick], outputs=output,
             show_progress="hidden", api_visibility="private", trigger_mode="always_last",
         )  # fmt: skip
+    return lambda *values: [drawn(*values)], [line, sick], [output]
 
 
 def _traced(

@@ -40,7 +40,7 @@ def stage(
         out: a folder that is empty or not there.
         examples: pictures that may be shown with it.
         credit: whose they are; wanted with `examples`.
-        trust: `trust.md` of `leukovision trust`.
+        trust: `trust.md` of `leukovision trust`; by default the one in the ensemble's folder, if any.
 
     Returns:
         Names of the files.
@@ -171,8 +171,9 @@ def _card(folder: Path, manifest: Manifest, repo: str, credit: str, trust: Path 
     if body.startswith("---\n"):
         body = body.split("---\n", 2)[2].lstrip()
     body = body.replace('load_ensemble("this/folder")', f'load_ensemble("{repo}")')
-    if trust:
-        body += f"\n## How far the maps can be trusted\n\n{trust.read_text(encoding='utf-8')}"
+    own = trust or folder / "trust.md"
+    if trust or own.is_file():
+        body += f"\n## How far the maps can be trusted\n\n{own.read_text(encoding='utf-8')}"
     if credit:
         body += f"\n## Example pictures\n\n{credit}\n"
     return f"---\n{data.to_yaml()}\n---\n\n{body}"

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from served import serving
 
 
 @pytest.fixture(scope="session")
@@ -38,32 +32,16 @@ def browser() -> Iterator:
 
 
 @pytest.fixture(scope="session")
-def address(browser, tmp_path_factory) -> Iterator[str]:
-    """Where app.py serves the page."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    environment = os.environ | {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("uploads")),
-    }
-    with log.open("w") as out:
-        server = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"app.py does not serve the page:\n{log.read_text()}")
-            time.sleep(0.2)
+def uploads(tmp_path_factory) -> Path:
+    """Where the page of `address` keeps what is sent to it."""
+    return tmp_path_factory.mktemp("server") / "uploads"
+
+
+@pytest.fixture(scope="session")
+def address(browser, uploads) -> Iterator[str]:
+    """Where app.py serves the page, as often as the tests of one address ask."""
+    with serving(uploads.parent, LEUKOVISION_PER_MINUTE="5000/50000", GRADIO_MCP_SERVER="True") as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture
@@ -78,11 +56,3 @@ def page(browser, address) -> Iterator:
     opened.wait_for_selector(".lv-zone")
     yield opened
     context.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
-    except OSError:
-        return False

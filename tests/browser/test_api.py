@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+import subprocess
+import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +15,9 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from httpx import HTTPStatusError
 from PIL import Image
+from served import ROOT, serving
 
 from leukovision import painter, read_cell
 from leukovision.saliency import METHODS
@@ -67,6 +75,130 @@ def test_a_bad_picture_gets_its_sentence(client, tmp_path):
 def test_health_is_answered(address):
     with urllib.request.urlopen(f"{address}/healthz") as answer:
         assert (answer.status, answer.read()) == (200, b"ok")
+
+
+def test_the_curl_lines_of_the_readme_judge_a_cell(address, picture):
+    text = (ROOT / "README.md").read_text().split("### From a program")[1].split("\n## ")[0]
+    lines = re.sub(r"\\\n\s*", " ", text).replace("http://127.0.0.1:7860", address)
+    upload, call, read = re.findall(r"^    (curl .+?)(?: {2,}#.*)?$", lines, re.M)
+
+    def ask(line: str) -> str:
+        done = subprocess.run(["bash", "-c", line], cwd=picture.parent, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    (path,) = json.loads(ask(upload.replace("cell.bmp", picture.name)))
+    event = json.loads(ask(call.replace("PATH", path)))["event_id"]
+    assert '"decision": ' in ask(re.sub(r"ID$", event, read))
+
+
+def test_mcp_offers_the_same_as_tools(address, ensemble):
+    mcp = pytest.importorskip("mcp")
+    http = pytest.importorskip("mcp.client.streamable_http")
+
+    async def ask():
+        where = f"{address}/gradio_api/mcp/"
+        async with (
+            http.streamablehttp_client(where) as (read, write, _),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return (await session.list_tools()).tools, await session.call_tool("ensemble", {})
+
+    with ThreadPoolExecutor(1) as pool:  # the browser's loop runs in this thread
+        tools, answer = pool.submit(asyncio.run, ask()).result()
+    offered = {tool.name: tool for tool in tools}
+    assert set(offered) == {"analyse", "explain_picture", "ensemble"}
+    assert set(offered["explain_picture"].inputSchema["properties"]["method"]["enum"]) == set(METHODS)
+    assert all(tool.description for tool in tools)
+    assert not answer.isError and ensemble.manifest.name in answer.content[0].text
+
+
+def test_only_what_was_sent_can_be_fetched(address, uploads, picture):
+    (uploads / "link").symlink_to("/etc/hostname")
+    outside = ("/etc/hostname", f"{uploads}/../log.txt", f"{uploads}/link", str(ROOT / "app.py"), "../app.py")
+    try:
+        for path in (*outside, "%2e%2e/app.py", "file:///etc/hostname", "http://127.0.0.1:1/"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{address}/gradio_api/file={path}")
+            assert refused.value.code in (400, 403, 404, 502), path
+    finally:
+        (uploads / "link").unlink()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "[]", "{", "[" * 10_000,
+        '{"data": null}', '{"data": []}', '{"data": [null]}', '{"data": [1, 2, 3]}',
+        '{"data": [{"path": ["x"], "meta": {"_type": "gradio.FileData"}}]}',
+        '{"data": [{"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}]}',
+        '{"data": [{"path": "../../app.py", "meta": {"_type": "gradio.FileData"}}]}',
+        '{"data": [{"path": "x", "url": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}]}',
+    ],
+)  # fmt: skip
+def test_malformed_calls_are_refused_and_the_next_is_answered(address, client, body):
+    call = f"{address}/gradio_api/call/analyse"
+    request = urllib.request.Request(call, body.encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            event = json.load(answer)["event_id"]
+        with urllib.request.urlopen(f"{call}/{event}") as lines:
+            said = lines.read().decode()
+        assert said.startswith("event: error") and "hostname" not in said
+    except urllib.error.HTTPError as error:
+        assert 400 <= error.code < 500
+    assert client.predict(api_name="/ensemble")["origin"] == "embedded"
+
+
+def test_a_request_or_a_file_that_is_too_long_is_refused(address, tmp_path):
+    request = urllib.request.Request(f"{address}/gradio_api/queue/join", b"[" + b"0," * 3_000_000 + b"0]")
+    with pytest.raises((urllib.error.URLError, ConnectionError)) as refused:
+        urllib.request.urlopen(request)
+    assert getattr(refused.value, "code", 413) == 413
+    with (tmp_path / "long.png").open("wb") as file:
+        file.truncate(101 * 1024**2)
+    command = ["curl", "-s", "-F", f"files=@{tmp_path / 'long.png'}", f"{address}/gradio_api/upload"]
+    assert "maximum allowed size" in subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def test_what_was_sent_is_deleted_when_the_page_is_left_and_names_stay_out_of_the_log(
+    browser, address, uploads, tmp_path
+):
+    path, broken = tmp_path / "Mrs Smith.png", tmp_path / "Mr Smith.png"
+    Image.fromarray(painter.paint(painter.blast_like(77), seed=77)).save(path)
+    broken.write_bytes(path.read_bytes()[:3000])
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".lv-zone")
+    for one in (broken, path):
+        page.set_input_files(".lv-open", one)
+        page.wait_for_function("document.documentElement.dataset.lv === ''", timeout=60_000)
+    assert [*uploads.rglob(path.name), *uploads.rglob(broken.name)] != []
+    context.close()
+    for _ in range(100):
+        if not (left := [*uploads.rglob(path.name), *uploads.rglob(broken.name)]):
+            break
+        time.sleep(0.3)
+    assert left == []
+    assert "Smith" not in (uploads.parent / "log.txt").read_text()
+
+
+def test_who_asks_too_often_is_told_to_wait_on_the_page_and_as_a_program(browser, tmp_path, picture):
+    with serving(tmp_path, LEUKOVISION_PER_MINUTE="2/60") as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_selector(".lv-zone")
+        for index in (0, 1, 2):
+            page.click(f"[data-index='{index}']")
+            page.wait_for_function("document.documentElement.dataset.lv === ''", timeout=60_000)
+        page.wait_for_selector(":text('more than 2 requests in a minute; wait')")
+        page.close()
+        visitor = Client(url, verbose=False)
+        with pytest.raises(HTTPStatusError, match="429"):
+            for _ in range(3):
+                visitor.predict(handle_file(picture), api_name="/analyse")
 
 
 def test_visitors_at_once_get_their_own_results_and_rubbish_harms_nobody(address, tmp_path, ensemble):

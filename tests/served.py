@@ -1,0 +1,63 @@
+"""The real page, served by a subprocess on a free port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def serving(folder: Path, *command: str | Path, cwd: Path = ROOT, **variables: str) -> Iterator[str]:
+    """The page in a process of its own, with its log and uploads in a folder; its address, once it is there.
+
+    Args:
+        folder: for log.txt and uploads/.
+        command: python app.py by default.
+        cwd: where it runs.
+        variables: of its environment; "" for none of that name.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "log.txt"
+    own = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+    }
+    environment = {name: value for name, value in (os.environ | own | variables).items() if value}
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command or [sys.executable, "app.py"], cwd=cwd, env=environment, stdout=out,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while not _answers(url):
+            if server.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the page is not served:\n{log.read_text()}")
+            time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
