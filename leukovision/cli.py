@@ -1,5 +1,5 @@
-"""The command line: `leukovision demo | analyse | audit | train | evaluate | figures | calibrate | trust |
-card | publish | space`.
+"""The command line: `leukovision demo | analyse | cut | audit | train | evaluate | figures | calibrate |
+trust | card | publish | space`.
 
 Exit status: 0 done; 1 done, but some file could not be read, or a split leaks; 2 nothing done, and a
 sentence why.
@@ -7,6 +7,7 @@ sentence why.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections import Counter
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -33,6 +35,9 @@ app = typer.Typer(
     help="Is a white blood cell an ALL blast? For research and teaching; not a medical device.",
 )
 console = Console(stderr=True)
+
+CUT = ("photo", "number", "box", "marks", "file")
+"""Columns of the table that `cut` writes; a box is left, top, right and bottom, px of the photo."""
 
 EnsembleOption = Annotated[
     str | None,
@@ -118,6 +123,50 @@ def analyse(
             _write_report(report_file, loaded, rows, thumbnails, last)
     _summary(rows, str(loaded.source), shown=not any((*tables.values(), report_file)))
     if any(row.error for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cut(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of smears, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the cells and cells.csv.")],
+) -> None:
+    """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
+    from leukovision.batch import find
+    from leukovision.cell import CellError
+    from leukovision.smear import find_cells
+
+    with _said():
+        files = find(photos)
+        out.mkdir(parents=True, exist_ok=True)
+
+    rows: list[dict[str, Any]] = []
+    refused: list[str] = []
+    with _progress("photos") as advance:
+        for done, photo in enumerate(files, 1):
+            try:
+                found = find_cells(photo.read(), photo.name)
+            except CellError as error:
+                refused.append(str(error))
+                found = []
+            except OSError as error:
+                refused.append(f"{photo.name}: cannot be read ({error.strerror}).")
+                found = []
+            for number, one in enumerate(found, 1):
+                file = _free(out / f"{Path(photo.name).stem}_{number}.png", {row["file"] for row in rows})
+                Image.fromarray(one.cell.pixels).save(out / file)
+                box, marks = " ".join(map(str, one.box)), ", ".join(one.marks)
+                rows.append(dict(zip(CUT, (photo.name, number, box, marks, file), strict=True)))
+            advance(done, len(files))
+    with (out / "cells.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, CUT)
+        writer.writeheader()
+        writer.writerows(rows)
+    for sentence in refused:
+        console.print(_plain(sentence), highlight=False, soft_wrap=True)
+    marked = sum(bool(row["marks"]) for row in rows)
+    console.print(f"{len(files)} photos: {len(rows)} cells, {marked} of them marked.", highlight=False)
+    if refused:
         raise typer.Exit(1)
 
 
@@ -461,6 +510,14 @@ def _progress(unit: str) -> Iterator[Any]:
             )
 
         yield advance
+
+
+def _free(path: Path, taken: set[str]) -> str:
+    """The file's name, or another one where a photo of the same name, from another folder, took it."""
+    name, place = path.name, 2
+    while name in taken:
+        name, place = f"{path.stem} ({place}).png", place + 1
+    return name
 
 
 def _write_maps(analysis: Any, path: Path, folder: Path, number: int) -> None:

@@ -1,0 +1,205 @@
+"""Photo -> white cells: found, cut out as they are, marked where something is wrong, none where none is."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from scipy import ndimage
+from skimage import draw
+from typer.testing import CliRunner
+
+from leukovision import CellError, cli, painter, read_cell, smear
+from leukovision.cell import FRAME
+from leukovision.smear import Found, cut, find_cells
+
+SMEARS = Path(__file__).parents[2] / "shared" / "data" / "smears"
+SLIDE = np.array([214, 216, 213])
+RED = np.array([0.13, 0.42, 0.44])  # density of a red cell
+LIGHT = np.array([1.9, 2.6, 2.0])  # the drawn cells are dark, as those of C-NMC are; slides are bright
+SIDE = 90  # of a red cell, px
+
+
+def drawn(cells: list[tuple[int, int]], seed: int = 1, red: int = 60) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A drawn field of 700 x 900 px with white cells in these places, and what belongs to each."""
+    rng = np.random.default_rng(seed)
+    density = np.zeros((700, 900, 3))
+    y, x = np.mgrid[:700, :900]
+    for _ in range(red):
+        r = np.hypot(y - rng.integers(0, 700), x - rng.integers(0, 900)) / (SIDE / 2)
+        density += (np.clip((1 - r) * 12, 0, 1) * (0.65 + 0.35 * np.clip(r * 2 - 0.4, 0, 1)))[..., None] * RED
+    photo = SLIDE * np.exp(-np.minimum(density, 1.6 * RED))
+    masks = []
+    for number, (left, top) in enumerate(cells):
+        cell = painter.paint(painter.blast_like(number), seed=number).astype(float) * LIGHT
+        mask = np.zeros((700 + 2 * FRAME, 900 + 2 * FRAME), dtype=bool)
+        there = (slice(top + FRAME, top + 2 * FRAME), slice(left + FRAME, left + 2 * FRAME))
+        mask[there] = cell.max(axis=-1) > 0
+        framed = np.zeros((*mask.shape, 3))
+        framed[there] = cell
+        inner = (slice(FRAME, -FRAME), slice(FRAME, -FRAME))
+        photo = np.where(mask[inner][..., None], framed[inner], photo)
+        masks.append(mask[inner])
+    photo = ndimage.gaussian_filter(photo, (0.7, 0.7, 0)) + rng.normal(0, 2, photo.shape)
+    return np.clip(photo, 0, 255).astype(np.uint8), masks
+
+
+def inside(one: Found, shape: tuple[int, ...]) -> np.ndarray:
+    return draw.polygon2mask(shape[:2], one.contour[:, ::-1] - 0.5)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.fixture(scope="module")
+def field() -> tuple[np.ndarray, list[np.ndarray], list[Found]]:
+    photo, masks = drawn([(20, 10), (400, 230)])
+    return photo, masks, find_cells(photo, "field.png")
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Path]:
+    if not SMEARS.is_dir():
+        pytest.skip(f"no real smears: {SMEARS} is not there")
+    return sorted((SMEARS / "images").glob("*.jpg"))
+
+
+def test_drawn_cells_among_red_cells_are_found_with_their_outlines(
+    field: tuple[np.ndarray, list[np.ndarray], list[Found]],
+) -> None:
+    photo, masks, found = field
+    assert len(found) == 2
+    for one, mask in zip(found, masks, strict=True):
+        assert overlap(inside(one, photo.shape), mask) > 0.85
+        assert one.marks == () and one.cell.name.startswith("field.png")
+        left, top, right, bottom = one.box
+        x, y = one.contour.T
+        assert left <= x.min() < left + 1 and right - 1 < x.max() <= right
+        assert top <= y.min() < top + 1 and bottom - 1 < y.max() <= bottom
+
+
+def test_a_cut_out_lies_on_black_in_the_frame_at_the_scale_of_training_cells(
+    field: tuple[np.ndarray, list[np.ndarray], list[Found]],
+) -> None:
+    photo, masks, found = field
+    for one, mask in zip(found, masks, strict=True):
+        cell = one.cell
+        assert cell.on_black and cell.pixels.shape == (FRAME, FRAME, 3) and cell.pixels.dtype == np.uint8
+        assert (cell.pixels[~cell.outline] == 0).all() and (cell.pixels[cell.outline].max(axis=1) > 12).all()
+        # The same cell whether it is handed over or written and read.
+        assert overlap(read_cell(cell.pixels).outline, cell.outline) > 0.999
+        assert 0.75 < one.scale / (smear.PX_PER_UM * smear.RED_CELL / SIDE) < 1.33
+        assert abs(cell.outline.sum() / (mask.sum() * one.scale**2) - 1) < 0.2
+        # Its colours are the photo's.
+        assert np.abs(cell.pixels[cell.outline].mean(axis=0) - photo[mask].mean(axis=0)).max() < 12
+
+
+def test_red_cells_alone_give_nothing() -> None:
+    assert find_cells(drawn([])[0]) == []
+
+
+def test_two_cells_that_touch_are_two() -> None:
+    photo, masks = drawn([(100, 120), (291, 120)])
+    assert (ndimage.binary_dilation(masks[0], iterations=12) & masks[1]).any()
+    assert len(find_cells(photo)) == 2
+
+
+def test_a_photo_of_one_cell_with_hardly_a_red_cell_gives_that_cell() -> None:
+    photo, (mask,) = drawn([(200, 100)], red=0)
+    (one,) = find_cells(photo[150:500, 250:600])
+    assert overlap(inside(one, (350, 350)), mask[150:500, 250:600]) > 0.85
+
+
+def test_a_cell_at_the_border_and_one_out_of_focus_are_kept_but_marked() -> None:
+    photo, _ = drawn([(-180, 150), (400, 150)])
+    assert {one.marks for one in find_cells(photo)} == {(), (smear.TOUCHES,)}
+    soft = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(8)))
+    assert all(smear.BLURRED in one.marks for one in find_cells(soft))
+
+
+def test_what_is_a_cell_on_black_already_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "cell.png"
+    Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(path)
+    (one,) = find_cells(path)
+    cell = read_cell(path)
+    assert (one.cell.pixels == cell.pixels).all() and (one.cell.outline == cell.outline).all()
+    assert one.cell.name == str(path) and one.scale == 1
+    assert overlap(inside(one, (FRAME, FRAME)), cell.outline) > 0.99
+
+
+@pytest.mark.parametrize("change", ["small", "large", "dark", "warm", "jpeg"])
+def test_size_light_and_white_balance_of_a_photo_do_not_matter(change: str, tmp_path: Path) -> None:
+    photo, masks = drawn([(20, 10), (400, 230)])
+    image, zoom = Image.fromarray(photo), {"small": 0.5, "large": 1.7}.get(change, 1.0)
+    if change == "dark":
+        image = image.point([round(255 * (v / 255) ** 1.7) for v in range(256)] * 3)
+    if change == "warm":
+        image = image.point([min(255, round(v * gain)) for gain in (1.1, 1, 0.75) for v in range(256)])
+    if change == "jpeg":
+        image.save(tmp_path / "poor.jpg", quality=40)
+        image = Image.open(tmp_path / "poor.jpg")
+    image = image.resize((round(900 * zoom), round(700 * zoom)))
+    found = find_cells(image)
+    assert len(found) == 2
+    for one, mask in zip(found, masks, strict=True):
+        wanted = np.asarray(Image.fromarray(mask).resize(image.size))
+        assert overlap(inside(one, wanted.shape), wanted) > 0.8
+
+
+def test_an_outline_can_be_given_as_a_mask_a_polygon_or_a_box(
+    field: tuple[np.ndarray, list[np.ndarray], list[Found]],
+) -> None:
+    photo, masks, found = field
+    same = cut(photo, found[0].contour, found[0].scale)
+    assert (same.cell.pixels == found[0].cell.pixels).all() and same.box == found[0].box
+    assert overlap(inside(cut(photo, masks[0], found[0].scale), photo.shape), masks[0]) > 0.98
+    assert overlap(inside(cut(photo, found[0].box, found[0].scale), photo.shape), masks[0]) > 0.8
+
+
+def test_without_a_scale_a_cell_gets_the_usual_size_and_a_large_one_fits_the_frame(
+    field: tuple[np.ndarray, list[np.ndarray], list[Found]],
+) -> None:
+    photo, masks, _ = field
+    usual = cut(photo, masks[0]).cell.outline.sum()
+    assert abs(np.sqrt(4 * usual / np.pi) - smear.TYPICAL) < 4
+    everything = cut(photo, np.ones(photo.shape[:2], dtype=bool), 5.0)
+    rows, columns = np.nonzero(everything.cell.outline)
+    assert max(np.ptp(rows), np.ptp(columns)) < FRAME
+
+
+def test_an_empty_outline_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="nothing inside"):
+        cut(np.full((99, 99, 3), 200, np.uint8), np.zeros((99, 99), dtype=bool))
+
+
+def test_every_bad_file_is_refused_as_a_cell_would_be(bad_files: dict[Path, str]) -> None:
+    for path, reason in bad_files.items():
+        with pytest.raises(CellError) as refusal:
+            find_cells(path)
+        assert path.name in str(refusal.value) and reason in str(refusal.value)
+
+
+def test_white_cells_of_real_smears_are_found_and_nothing_else(photos: list[Path]) -> None:
+    # One white cell each, whole and alone, in three stains.
+    for number in ("019", "107", "211", "260", "356", "384"):
+        (path,) = [photo for photo in photos if photo.stem.endswith(number)]
+        assert len(find_cells(path)) == 1, path
+
+
+def test_cut_writes_the_cells_and_a_table_and_goes_on_after_a_bad_photo(
+    field: tuple[np.ndarray, list[np.ndarray], list[Found]], bad_files: dict[Path, str], tmp_path: Path
+) -> None:
+    photo, out = tmp_path / "field.png", tmp_path / "out"
+    Image.fromarray(field[0]).save(photo)
+    bad = next(iter(bad_files))
+    run = CliRunner().invoke(cli.app, ["cut", str(bad), str(photo), "--out", str(out)])
+    assert run.exit_code == 1 and bad.name in run.stderr
+    with (out / "cells.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row) for row in rows] == [["photo", "number", "box", "marks", "file"]] * 2
+    assert [row["file"] for row in rows] == ["field_1.png", "field_2.png"]
+    for row, one in zip(rows, field[2], strict=True):
+        assert row["box"] == " ".join(map(str, one.box)) and row["marks"] == ""
+        assert (read_cell(out / row["file"]).pixels == one.cell.pixels).all()
