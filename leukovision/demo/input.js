@@ -11,13 +11,6 @@ const say = (state, words) => {
   find('.lv-state').textContent = words;
 };
 
-// What the server refuses to begin, because it is asked too often or by too many, ends in one of Gradio's
-// messages and in no answer.
-new MutationObserver(() => {
-  const message = page.dataset.lv === 'busy' && document.querySelector('.toast-message-text, .toast-text');
-  if (message) say('failed', message.textContent.trim());
-}).observe(document.body, { childList: true, subtree: true });
-
 const busy = () => say('busy', text(document.querySelector('.lv-loading') ? 'loading' : 'busy'));
 
 const send = async (files) => {
