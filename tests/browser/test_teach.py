@@ -133,6 +133,7 @@ def test_line_and_prevalence_change_the_figures(lesson):
         )
         return figures()
 
+    lesson.wait_for_selector(".lv-tiles dd")
     first = figures()
     move(lesson, "threshold", "0.9")
     strict = changed(first)
