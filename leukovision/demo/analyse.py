@@ -338,7 +338,9 @@ _DONE = """() => {
   document.querySelector('.lv-state').textContent = '';
   const first = document.querySelector('.lv-photo') || document.getElementById('lv-output');
   const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
-  if (first.getBoundingClientRect().top > innerHeight / 2) first.scrollIntoView({ behavior });
+  // Once it is drawn: scrolled at the same moment, what stood below it would be seen to jump.
+  const far = () => first.getBoundingClientRect().top > innerHeight / 2;
+  requestAnimationFrame(() => requestAnimationFrame(() => far() && first.scrollIntoView({ behavior })));
 }"""
 
 _DROP = (

@@ -16,7 +16,7 @@ TEXTS = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
   for (let one = walk.currentNode; one; one = walk.nextNode()) {
     // A publisher's own words are in the publisher's language.
-    if ((one.parentElement || one).closest('[lang=en]')) continue;
+    if ((one.parentElement || one).closest('body [lang=en]')) continue;
     if (one.nodeType === Node.TEXT_NODE) found.push(one.textContent);
     else for (const name of ['alt', 'title', 'aria-label']) found.push(one.getAttribute(name) || '');
     if (one.dataset) found.push(...Object.values(one.dataset));
