@@ -128,13 +128,14 @@ def red_cell_diameter(od: np.ndarray) -> float:
     """
     od = ndimage.gaussian_filter(od, (1, 1, 0))
     violet, green = purple(od), od[..., 1]
-    stained = ndimage.binary_opening(_stained(green), iterations=2)
     side = max(3, min(green.shape) // 50)
     nuclear = violet > _level(violet, side) / 2
-    red = stained & ~ndimage.binary_dilation(nuclear, iterations=side)
+    stained = ndimage.binary_opening(_stained(green, nuclear), iterations=2)
+    white = ndimage.binary_dilation(nuclear, iterations=side)
+    red = stained & ~white
 
     def width(mask: np.ndarray) -> float:
-        depth = ndimage.distance_transform_edt(mask)
+        depth = ndimage.distance_transform_edt(mask & ~white)
         peaks = feature.peak_local_max(depth, min_distance=4, threshold_abs=3, labels=red.astype(int))
         widths = 2 * depth[tuple(peaks.T)]
         return _middle(widths, widths**2)
@@ -161,13 +162,11 @@ def red_cell_diameter(od: np.ndarray) -> float:
     return heaps
 
 
-def _stained(green: np.ndarray) -> np.ndarray:
-    """(h, w) density of green -> (h, w) bool: what is no bare slide; nothing where all is of two colours."""
-    try:
-        levels = filters.threshold_multiotsu(np.clip(green, 0, np.percentile(green, 99)), 3)
-    except ValueError:
-        return np.zeros(green.shape, dtype=bool)
-    return np.asarray(green > levels[0])
+def _stained(green: np.ndarray, nuclear: np.ndarray) -> np.ndarray:
+    """(h, w) density in green, (h, w) bool -> (h, w) bool: where there is a cell. Nuclei, of which there may
+    be few or many, have no say in where slide and red cells part."""
+    rest = green[~nuclear]
+    return np.asarray(green > filters.threshold_multiotsu(np.clip(rest, 0, np.percentile(rest, 99)), 3)[0])
 
 
 def _level(stain: np.ndarray, side: int) -> float:
@@ -198,9 +197,8 @@ def nuclear_stain(od: np.ndarray, size: float) -> np.ndarray:
     violet, green = purple(od), od[..., 1]
     side = max(3, round(size / 3))
     level, base = _level(violet, side), float(np.median(violet))
-    stained = _stained(green)
     nuclear = violet > base + 0.6 * (level - base)
-    red = stained & (violet < base + 0.3 * (level - base))
+    red = _stained(green, violet > base + 0.5 * (level - base)) & (violet < base + 0.3 * (level - base))
     red_stain = np.median(od[red], axis=0) if red.mean() > 0.02 else RED_STAIN
     if not nuclear.any() or level - base < DENSER * red_stain[1]:
         return np.zeros(green.shape, np.float32)
@@ -349,16 +347,22 @@ def outline(stain: np.ndarray, labels: np.ndarray, number: int, size: float) -> 
     low = max(0.06, 1.2 * noise)
     split = filters.threshold_otsu(smooth[near]) if near.sum() > 30 else low
     split = float(np.clip(split, low, max(low, 0.25)))
-    worth = np.clip((smooth - split) / split, -1, 1)
-    worth = np.where(own, 2.0, np.where(to_other < to_own, -2.0, worth))
     middle = np.array(ndimage.center_of_mass(morphology.convex_hull_image(own)))
     far = np.hypot(*(np.argwhere(own) - middle).T).max() + 0.9 * size
-    for _ in range(2):
+    for last in (False, True):
+        worth = np.clip((smooth - split) / split, -1, 1)
+        worth = np.where(own, 2.0, np.where(to_other < to_own, -2.0, worth))
         radii = _path(worth, middle, far)
         angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
         polygon = middle + radii[:, None] * np.stack([np.sin(angles), np.cos(angles)], axis=1)
         polygon = np.clip(polygon, -0.5, np.array(stain.shape) - 0.5)
+        if last:
+            break
         inside = draw.polygon2mask(stain.shape, polygon)
+        depth = ndimage.distance_transform_edt(inside)
+        rim = smooth[(depth > 0.08 * size) & (depth < 0.2 * size)]
+        # A blurred edge lies where the stain is well below what it is just inside.
+        split = max(split, 0.33 * float(np.median(rim))) if rim.size else split
         middle = np.array(ndimage.center_of_mass(inside | own))
     return np.asarray(polygon[:, ::-1] + (left + 0.5, top + 0.5))
 
@@ -567,10 +571,12 @@ def _red_cells(rgb: np.ndarray) -> float:
         size = red_cell_diameter(od)
         if size > 16 or zoom == 1:
             break
+    violet = ndimage.gaussian_filter(purple(od), 1)
+    dark = violet > _level(violet, max(3, min(violet.shape) // 50)) / 2
     if np.isnan(size):
-        violet = ndimage.gaussian_filter(purple(od), 2)
-        dark = violet > filters.threshold_otsu(violet)
         size = np.sqrt(largest_part(dark).sum() * 4 / np.pi) / NUCLEUS
+    # No nucleus is wider than two red cells: what was measured were parts of red cells.
+    size = max(size, 2 * ndimage.distance_transform_edt(dark).max() / 2.2)
     return float(size / zoom)
 
 
