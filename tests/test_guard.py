@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from leukovision.demo.guard import Guard, limits
+from leukovision.demo.guard import LIMITS, Guard, limits
 
 
 @pytest.fixture
@@ -42,6 +42,16 @@ def test_a_page_and_an_address_have_their_limits(client):
     assert client.post("/gradio_api/call/analyse", json={"data": []}).status_code == 429
 
 
+def test_who_must_wait_is_told_so_in_their_language(client):
+    told = [
+        client.post("/gradio_api/upload", headers={"Accept-Language": wanted})
+        for wanted in ("en", "de-DE") * 4
+    ]
+    english, german = (answer.json()["detail"] for answer in told[-2:])
+    assert english.startswith("That is more than 5 requests in a minute; wait ")
+    assert german.startswith("Das sind mehr als 5 Anfragen in einer Minute; warten Sie ")
+
+
 def test_what_needs_no_networks_and_what_is_only_looked_at_is_not_counted(client):
     assert {ask(client, "one", event=1) for _ in range(20)} == {200}
     assert {client.get("/gradio_api/queue/data").status_code for _ in range(20)} == {200}
@@ -53,5 +63,5 @@ def test_the_limits_can_be_moved_but_not_taken_away(monkeypatch):
     assert limits() == (7, 70)
     for wrong in ("0/70", "7", "7/0", "no", "-1/-1", "1/2/3"):
         monkeypatch.setenv("LEUKOVISION_PER_MINUTE", wrong)
-        with pytest.raises(ValueError, match="as 120/600"):
+        with pytest.raises(ValueError, match=f"as {LIMITS}"):
             limits()

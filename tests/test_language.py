@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from string import Formatter
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from leukovision import domain, painter
+from leukovision import batch, domain, painter
 from leukovision.cell import CellError, read_cell
-from leukovision.demo import teach
+from leukovision.demo import photo, teach
 from leukovision.demo.scores import RULERS
 from leukovision.language import ENGLISH, LANGUAGES, choose
 from leukovision.saliency import METHODS
@@ -79,6 +82,47 @@ def test_what_the_package_says_is_said_in_german(bad_files, tmp_path):
         assert ENGLISH.said(sentence) == sentence
         assert GERMAN.said(sentence) != sentence, sentence
     assert GERMAN.said("nobody has translated this") == "nobody has translated this"
+
+
+def test_what_a_zip_file_is_refused_for_is_said_in_german(tmp_path, monkeypatch):
+    def packed(*names: str) -> Path:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, bytes(2000))
+        return path
+
+    def refused(path: Path) -> str:
+        with pytest.raises(CellError) as error:
+            for one in batch.unzip(path, "a: b.zip"):
+                one.read()
+        return str(error.value)
+
+    broken, short = packed("a.png"), packed("a.png")
+    broken.write_bytes(broken.read_bytes().replace(bytes(2000), bytes(1999) + b"1"))
+    short.write_bytes(short.read_bytes()[:500])
+    said = [refused(path) for path in (broken, short, packed("a.zip"), packed("a.txt"))]
+    for name, most in (("MAX_PICTURES", 1), ("MAX_BYTES", 1000), ("MAX_INFLATED", 3000)):
+        with monkeypatch.context() as patch:
+            patch.setattr(batch, name, most)
+            said.append(refused(packed("a.png", "b.png")))
+    gone = batch.File("c.png", (tmp_path / "no").read_bytes)
+    said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1)]
+    assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 8
+    for sentence in said:
+        assert ENGLISH.said(sentence) == sentence
+        assert GERMAN.said(sentence) != sentence, sentence
+
+
+def test_what_cannot_be_done_to_a_photo_is_said_in_german(tmp_path, ensemble):
+    path = tmp_path / "smear.png"
+    Image.new("RGB", (200, 200), "white").save(path)
+    outline = photo.Outline(np.array([[50.0, 50], [99, 50], [99, 99]]), 1, (), "ALL", 1, True, "")
+    shown = photo.Photo(path, "a: b.png", (outline,))
+    for what, points in (("no", ()), ("box", [(0, 0)]), ("new", [(0.5, 0.5), (0.5, 0.5)])):
+        with pytest.raises(ValueError, match=r"a: b\.png: ") as refused:
+            photo.act(ensemble, shown, what, 0, points)
+        assert GERMAN.said(str(refused.value)) != str(refused.value)
 
 
 def test_a_reason_within_a_sentence_is_said_in_german_too(ensemble):

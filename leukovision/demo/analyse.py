@@ -336,8 +336,9 @@ def _img(cell: Cell, side: int, alt: str) -> str:
 _DONE = """() => {
   document.documentElement.dataset.lv = '';
   document.querySelector('.lv-state').textContent = '';
-  const output = document.getElementById('lv-output');
-  if (output.getBoundingClientRect().top > innerHeight / 2) output.scrollIntoView({ behavior: 'smooth' });
+  const first = document.querySelector('.lv-photo') || document.getElementById('lv-output');
+  const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
+  if (first.getBoundingClientRect().top > innerHeight / 2) first.scrollIntoView({ behavior });
 }"""
 
 _DROP = (

@@ -18,8 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from leukovision.language import Texts, choose
 
 LIMITS = "600/1800"
 """Requests a minute of one page, and of one address."""
@@ -29,12 +32,6 @@ MAX_BODY = 4 * 1024**2
 
 ROOM = 1024**3
 """Free bytes below which no more files are taken."""
-
-TEXT = {
-    "wait": "That is more than {limit} requests in a minute; wait {seconds} s and try again.",
-    "long": "The request is longer than 4 MB; send pictures as files.",
-    "full": "There is no room for files at the moment; wait a few minutes and try again.",
-}
 
 _START = "/gradio_api/"
 _WORK = ("queue/join", "call/", "run/", "api/", "upload", "mcp")
@@ -78,7 +75,7 @@ class Guard:
             folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
             folder.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(folder).free < ROOM:
-                return await _refuse(503, TEXT["full"], scope, receive, send)
+                return await _refuse(503, _texts(scope)("guard.full"), scope, receive, send)
             body: dict[str, Any] = {}
         else:
             messages, content = [], b""
@@ -87,7 +84,7 @@ class Guard:
                 messages.append(message)
                 content += message.get("body", b"")
                 if len(content) > MAX_BODY:
-                    return await _refuse(413, TEXT["long"], scope, receive, send)
+                    return await _refuse(413, _texts(scope)("guard.long"), scope, receive, send)
                 if not message.get("more_body"):
                     break
             receive = _again(messages, receive)
@@ -99,7 +96,7 @@ class Guard:
             if not wait and (session := body.get("session_hash")):
                 all_of_it, wait = page, self._wait(f"page {str(session)[:64]}", page)
             if wait:
-                words = TEXT["wait"].format(limit=all_of_it, seconds=wait)
+                words = _texts(scope)("guard.wait", limit=all_of_it, seconds=wait)
                 return await _refuse(429, words, scope, receive, send, {"Retry-After": str(wait)})
         await self.app(scope, receive, send)
 
@@ -116,6 +113,10 @@ class Guard:
             return int(asked[0] + 60 - now) + 1
         asked.append(now)
         return 0
+
+
+def _texts(scope: Scope) -> Texts:
+    return choose(Headers(scope=scope).get("accept-language", ""))
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -3,26 +3,33 @@
 const find = (selector) => element.querySelector(selector);
 let tool = '';
 let drawn = null;
+let held = null;
 
 const chosen = () => Number(find('.lv-photo').dataset.chosen);
 const act = (what, index, points = []) => {
+  const { act: own, index: of } = document.activeElement.dataset;
+  held = {
+    focus: own && element.contains(document.activeElement) && `button[data-act='${own}']` + (of ? `[data-index='${of}']` : ''),
+    scrolled: find('.lv-strip').scrollTop,
+  };
   document.documentElement.dataset.lv = 'busy';
   document.querySelector('.lv-state').textContent = document.querySelector('.lv-zone').dataset.busy;
   trigger('select', { act: what, index, points });
 };
 
-const take = (name) => {
+const take = (name, by_keyboard = false) => {
   tool = tool === name ? '' : name;
   for (const one of element.querySelectorAll('[data-tool]')) {
     one.setAttribute('aria-pressed', one.dataset.tool === tool);
   }
   find('.lv-field').classList.toggle('lv-drawing', tool !== '');
-  find('.lv-hint').textContent = tool ? find(`[data-tool='${tool}']`).dataset.hint : '';
+  const hint = tool ? find(`[data-tool='${tool}']`).dataset.hint : '';
+  find('.lv-hint').textContent = tool && by_keyboard ? `${hint} ${find('.lv-hint').dataset.pointer}` : hint;
 };
 
 element.addEventListener('click', (event) => {
   const taken = event.target.closest('[data-tool]');
-  if (taken) return take(taken.dataset.tool);
+  if (taken) return take(taken.dataset.tool, event.detail === 0);
   const target = event.target.closest('[data-act]');
   if (!target || tool && target.closest('svg')) return;
   act(target.dataset.act, Number(target.dataset.index ?? chosen()));
@@ -72,11 +79,16 @@ element.addEventListener('pointercancel', () => {
   drawn = null;
   sketch();
 });
-// After an answer everything is new; the tool stays in hand, because an outline is rarely right at once.
+// After an answer everything is new; the tool stays in hand, because an outline is rarely right at once, and
+// whoever works it by keyboard stays where they were.
 watch('value', () => {
   const kept = tool;
   tool = '';
-  if (!kept || !find('.lv-photo')) return;
+  if (!find('.lv-photo')) return;
+  if (held) find('.lv-strip').scrollTop = held.scrolled;
+  if (held?.focus) find(held.focus)?.focus({ preventScroll: true });
+  held = null;
+  if (!kept) return;
   const fault = find('.lv-hint').textContent;
   take(kept);
   if (fault) find('.lv-hint').textContent = fault;

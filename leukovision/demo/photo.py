@@ -202,7 +202,8 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str = "") -> str:
         f'<div class="lv-strip" role="group" aria-label="{texts("photo.cells")}">{"".join(cards)}</div>'
         f'<div class="lv-tools" role="group" aria-label="{texts("photo.correct")}">'
         f"<span>{texts('photo.correct')}</span>{tools}{drop}</div>"
-        f'<p class="lv-hint" role="status">{escape(texts.said(fault))}</p></section>'
+        f'<p class="lv-hint" role="status" data-pointer="{texts("photo.pointer")}">'
+        f"{escape(texts.said(fault))}</p></section>"
     )
 
 

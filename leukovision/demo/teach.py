@@ -609,7 +609,7 @@ const add = (event) => {
   const dot = document.createElement('i');
   dot.className = 'lv-paint';
   dot.style.left = 100 * x + '%';
-  dot.style.top = 100 * y * box.height / image.parentElement.clientHeight + '%';
+  dot.style.top = 100 * y * image.clientHeight / image.parentElement.clientHeight + '%';
   image.parentElement.append(dot);
 };
 element.addEventListener('pointerdown', (event) => {
