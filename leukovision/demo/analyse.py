@@ -16,7 +16,7 @@ import numpy as np
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
-from leukovision.demo import render, visitor
+from leukovision.demo import keep, render, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -40,6 +40,7 @@ class Shown:
     analysis: Analysis
     picture: np.ndarray
     maps: render.Drawn
+    name: str
 
 
 Result = tuple[str, str, str, Shown | None]
@@ -93,6 +94,13 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         texts = visitor.texts()
         return panel(None, texts), empty_html(texts), "", None
 
+    queued: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",
+        "concurrency_limit": 1,
+        "concurrency_id": "ensemble",
+        "api_visibility": "private",
+    }
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(
@@ -109,17 +117,11 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-output",
             )
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
-    shown = gr.State(time_to_live=KEPT)
+            shown = gr.State(time_to_live=KEPT)
+            keep.buttons(get_ensemble, shown, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
     everything = [picture, output, check, shown]
-    queued: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "multiple",
-        "concurrency_limit": 1,
-        "concurrency_id": "ensemble",
-        "api_visibility": "private",
-    }
     working: list[Any] = [
         picture.upload(sent, outputs=everything, **queued),
         picture.select(chosen, outputs=everything, **queued),
@@ -144,7 +146,7 @@ def judged(
         ensemble = get_ensemble()
         analysis = ensemble.analyse([cell])[0]
         picture = ensemble.input.picture(cell, SIDE)
-        shown = Shown(analysis, picture, render.drawn(ensemble, analysis))
+        shown = Shown(analysis, picture, render.drawn(ensemble, analysis), name)
         page = render.result_html(analysis, picture, shown.maps, ensemble.manifest.thresholds.decide, texts)
         return page, cell, shown
     except CellError as error:
