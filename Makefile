@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint figures trust
+.PHONY: demo test lint bench figures trust
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -14,6 +14,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# What a decision costs, into docs/performance.md.
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/forward.py
 
 # The ensemble in weights/ and the figures of the README: each of the four groups of subjects is left out once of
 # training and tested; then one is trained on all and calibrated by what the four said of subjects they had not seen.

@@ -142,7 +142,8 @@ class Ensemble:
             numbers = np.stack([self.input.numbers(picture) for picture in pictures])
             maps, pooled = self._viewed(numbers, views)
             for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
-                own = [on_cell(m[place], inside(numbers[place])) for m in maps]
+                seen = inside(numbers[place])
+                own = [on_cell(m[place], seen) for m in maps]
                 result.append(self._conclude(cell, picture, own, pooled[place]))
         return result
 

@@ -17,8 +17,8 @@ from leukovision.backbones import HEAD, WEIGHED
 if TYPE_CHECKING:
     import keras
 
-BATCH = 8
-"""Most pictures a forward pass. On a processor a larger batch is no faster, and needs more memory."""
+BATCH = 4
+"""Most pictures a forward pass. On a processor a larger batch is no faster, and memory grows with it."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
