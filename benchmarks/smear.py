@@ -195,7 +195,7 @@ def pasted(
     """A photo with a cell of C-NMC in it, and where that is: (h, w, 3) uint8, (h, w) bool.
 
     The cell keeps its own pixels but for one factor a channel, which brings its median colour to that of
-    the darkest two thirds of the field's own white cell: the light of this microscope. Either the field is
+    the darkest 40 % of the field's own white cell: the light of this microscope. Either the field is
     enlarged to the px per um of C-NMC, and no pixel of the cell is resampled, or the cell is shrunk to those
     of the field. It lies where no white cell is, on and beside red cells; its edge is soft over a pixel.
     """
