@@ -44,39 +44,66 @@ def opened(browser, address):
         context.close()
 
 
-def everything(page):
-    """Show every tab and part, with a result; says each time what is shown."""
-    yield "empty"
-    page.click("[data-index='0']")
-    page.wait_for_selector(".lv-check")
-    yield "result"
-    page.click("#lv-tab-teach-button")
-    page.click("#lv-say-all")
-    for part in PARTS:
-        page.click(f"button[data-part='{part}']")
-        page.wait_for_selector(f"#lv-part-{part} .lv-brief")
-        yield part
-    page.click("#lv-tab-model-button")
-    page.click(".lv-card summary")
-    page.wait_for_selector(".lv-card h1", state="visible")
-    yield "model"
+@pytest.fixture
+def everything(cells, photo, bad_files):
+    """Shows every tab and part, with a result; says each time what is shown."""
+
+    def shown_on(page):
+        yield "empty"
+        page.click("[data-index='0']")
+        page.wait_for_selector(".lv-check")
+        yield "result"
+        page.set_input_files(".lv-open", photo)
+        page.wait_for_selector(".lv-photo")
+        page.wait_for_selector(".lv-check")
+        page.click("[data-tool='more']")
+        yield "photo"
+        page.click("#lv-tab-batch-button")
+        page.wait_for_selector(".lv-many", state="visible")
+        yield "batch, empty"
+        page.set_input_files(".lv-files", [*cells, next(iter(bad_files))])
+        page.wait_for_selector(".lv-rows tbody tr:nth-child(3)")
+        page.wait_for_selector("[data-act='stop']", state="hidden")
+        yield "batch"
+        page.select_option("[data-act='view']", "montage")
+        yield "montage"
+        page.click("#lv-tab-teach-button")
+        page.click("#lv-say-all")
+        for part in PARTS:
+            page.click(f"button[data-part='{part}']")
+            page.wait_for_selector(f"#lv-part-{part} .lv-brief")
+            yield part
+        page.click("#lv-tab-model-button")
+        page.click(".lv-card summary")
+        page.wait_for_selector(".lv-card h1", state="visible")
+        yield "model"
+
+    return shown_on
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_shuts_anybody_out(opened, scheme):
+@pytest.mark.parametrize(
+    ("width", "scheme", "heard"),
+    [(360, "dark", True), (768, "light", False), (1366, "light", True), (1920, "dark", False)],
+)
+def test_every_tab_fits_every_screen_and_shuts_nobody_out(opened, everything, width, scheme, heard):
     core = pytest.importorskip("axe_playwright_python")
-    page = opened(color_scheme=scheme, reduced_motion="reduce")
+    page = opened(width=width, height=800, color_scheme=scheme, reduced_motion="reduce")
     page.evaluate((Path(core.__file__).with_name("axe.min.js")).read_text(encoding="utf-8"))
     for shown in everything(page):
-        assert page.evaluate(SERIOUS) == [], shown
-
-
-@pytest.mark.parametrize("width", [360, 768, 1920])
-def test_every_tab_fits_every_screen_and_nothing_jumps(opened, width):
-    page = opened(width=width, height=800)
-    for shown in everything(page):
         assert page.evaluate("document.documentElement.scrollWidth") == width, shown
+        if heard:
+            assert page.evaluate(SERIOUS) == [], shown
     assert page.evaluate("window.shifted") < 0.1
+
+
+def test_with_few_colours_what_is_pressed_and_what_moves_is_seen(opened):
+    page = opened("?tab=teach&part=line", forced_colors="active")
+    page.wait_for_selector("#lv-part-line .lv-tiles")
+    pressed, other = (f".lv-nav [aria-pressed='{one}']" for one in ("true", "false"))
+    look = "one => ['backgroundColor', 'borderTopColor', 'appearance'].map(key => getComputedStyle(one)[key])"
+    assert page.eval_on_selector(pressed, look)[0] != page.eval_on_selector(other, look)[0]
+    assert page.eval_on_selector(other, look)[0] != page.eval_on_selector(other, look)[1]
+    assert page.eval_on_selector("#lv-threshold input[type=range]", look)[2] == "auto"
 
 
 def test_an_address_opens_a_part_and_follows_what_is_opened(opened, address):
