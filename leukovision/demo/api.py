@@ -11,7 +11,6 @@ import gradio as gr
 from leukovision.cell import CellError, read_cell
 from leukovision.demo.analyse import uploaded
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.forward import BATCH
 from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.store import StoreError
 
@@ -96,8 +95,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         }  # fmt: skip
 
     heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
-    # Several at once: the ensemble joins their cells to batches, and no order has to be kept.
-    gr.api(analyse, api_name="analyse", concurrency_limit=BATCH, concurrency_id="together")  # type: ignore[attr-defined]
+    gr.api(analyse, api_name="analyse", **heavy)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **heavy)  # type: ignore[attr-defined]
     gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
