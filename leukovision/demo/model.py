@@ -185,9 +185,11 @@ def _card(folder: Path, texts: Texts) -> str:
         return ""
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     plain = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    # What may have to be scrolled must be reached by keyboard.
+    card = plain.render(text).replace("<table>", '<table tabindex="0">')
     return (
         f'<details class="lv-card"><summary>{texts("model.card")}</summary>'
-        f'<div lang="en">{plain.render(text)}</div></details>'
+        f'<div lang="en">{card}</div></details>'
     )
 
 

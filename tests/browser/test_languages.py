@@ -109,7 +109,7 @@ def test_a_german_browser_gets_a_german_page_in_every_tab(abroad, bad_files, cel
         if part == "twin":
             page.wait_for_selector("[data-of='adds_up head']")
     page.locator("#lv-threshold input[type=range]").fill("0.9")
-    page.wait_for_function("document.querySelector('.lv-tiles dd').textContent.includes(',')")
+    page.wait_for_function("document.querySelector('#lv-part-line .lv-tiles dd').textContent.includes(',')")
     assert english_in(page) == set()
     page.get_by_role("tab", name="Modell").click()
     page.wait_for_selector(".lv-model", state="visible")
@@ -121,7 +121,7 @@ def test_a_language_without_a_file_gets_english_throughout(abroad):
     page = abroad("fr-FR")
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.locator(".lv-badge").text_content() == ENGLISH("page.disclaimer")
-    assert page.get_by_role("tab").all_text_contents()[:2] == ["Analyse", "Teach"]
+    assert page.get_by_role("tab").all_text_contents() == ["Analyse", "Batch", "Teach", "Model"]
     page.click("[data-index='0']")
     page.wait_for_selector(".lv-result")
     assert "half of it" in page.locator(".lv-map-combined").text_content()
