@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint figures trust audit-dependencies
+.PHONY: demo test lint bench figures trust audit-dependencies
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -24,6 +24,10 @@ requirements.lock: requirements.txt | .venv/installed-dev
 audit-dependencies: .venv/installed-dev
 	timeout 120 $(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip \
 		--progress-spinner off --timeout 10 || echo "audit-dependencies: faults were found, or PyPI could not be asked (see above)"
+
+# What a decision costs, into docs/performance.md.
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/forward.py
 
 # The ensemble in weights/ and the figures of the README: each of the four groups of subjects is left out once of
 # training and tested; then one is trained on all and calibrated by what the four said of subjects they had not seen.

@@ -8,7 +8,8 @@ found where its box and an annotated one share at least half of what both cover.
 processor's time for a photo, which does not depend on what else the machine is doing.
 
 --changed    the same photos larger, smaller, darker, redder, blurred, as poor JPEG, with dark corners
---domain     how many of the cut-outs the ensemble takes for cells of its kind
+--domain     how many of the cut-outs the ensemble takes for cells of its kind, as they are and with their
+             colours brought towards those of the training cells
 --paste N    N cells of C-NMC are put into photos and found again: how far does p(ALL) move?
 --sheet FILE a picture of every photo with a miss or a false alarm: annotated green, found red
 """
@@ -18,15 +19,19 @@ import io
 import statistics
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 from skimage import draw
+from skimage.color import lab2rgb, rgb2lab
 
-from leukovision import Ensemble, load_ensemble, read_cell
+from leukovision import Cell, Ensemble, load_ensemble, read_cell
+from leukovision.cell import BLACK
 from leukovision.smear import PX_PER_UM, RED_CELL, Found, find_cells
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -195,7 +200,7 @@ def pasted(
     """A photo with a cell of C-NMC in it, and where that is: (h, w, 3) uint8, (h, w) bool.
 
     The cell keeps its own pixels but for one factor a channel, which brings its median colour to that of
-    the darkest two thirds of the field's own white cell: the light of this microscope. Either the field is
+    the darkest 40 % of the field's own white cell: the light of this microscope. Either the field is
     enlarged to the px per um of C-NMC, and no pixel of the cell is resampled, or the cell is shrunk to those
     of the field. It lies where no white cell is, on and beside red cells; its edge is soft over a pixel.
     """
@@ -273,6 +278,39 @@ def paste(ensemble: Ensemble, photos: list[Path], cells: list[Path], enlarged: b
     )
 
 
+def towards(cells: list[Cell]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Ways to bring the colours of a cell, (n, 3) of 0 to 255, towards those of training cells."""
+    inside = [cell.pixels[cell.outline].astype(np.float64) for cell in cells]
+    middle = np.median([np.median(values, axis=0) for values in inside], axis=0)
+
+    def reinhard(
+        there: Callable[[np.ndarray], np.ndarray], back: Callable[[np.ndarray], np.ndarray]
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Mean and spread as the training cells have them (Reinhard et al. 2001, doi:10.1109/38.946629)."""
+        mean, spread = (np.mean([kind(there(v), 0) for v in inside], axis=0) for kind in (np.mean, np.std))
+
+        def move(values: np.ndarray) -> np.ndarray:
+            found = there(values)
+            return back((found - found.mean(0)) / found.std(0) * spread + mean)
+
+        return move
+
+    return {
+        "as they are": lambda values: values,
+        "a gain for each channel": lambda values: values * middle / np.median(values, axis=0),
+        "Reinhard, in Lab": reinhard(lambda v: rgb2lab(v / 255), lambda v: 255 * lab2rgb(v)),
+        "Reinhard, in density": reinhard(lambda v: -np.log(v + 1), lambda v: np.exp(-v) - 1),
+    }
+
+
+def recoloured(cell: Cell, change: Callable[[np.ndarray], np.ndarray]) -> Cell:
+    """The cell in other colours, none of them black."""
+    pixels = cell.pixels.copy()
+    values = change(cell.pixels[cell.outline].astype(np.float64))
+    pixels[cell.outline] = np.clip(np.round(values), BLACK + 1, 255).astype(np.uint8)
+    return replace(cell, pixels=pixels)
+
+
 def evenly(folder: Path, count: int) -> list[Path]:
     """So many cells of C-NMC, ALL and healthy in turn, of all subjects."""
     kinds = [sorted((folder / "training_data").glob(f"fold_*/{kind}/*.jpg")) for kind in ("all", "hem")]
@@ -304,12 +342,21 @@ def main() -> None:
     if asked.sheet and pictures:
         as_sheet(pictures).save(asked.sheet)
     if asked.domain:
-        analyses = load_ensemble().analyse([one.cell for one in cells])
-        whole = [a for a, one in zip(analyses, cells, strict=True) if not one.marks]
-        for what, these in (("cut-outs", analyses), ("cut-outs without a mark", whole)):
-            print(f"{sum(a.in_domain for a in these)} of {len(these)} {what} are in domain")
-        for reason in sorted({a.reason for a in analyses if not a.in_domain}):
-            print(f"  {sum(a.reason == reason for a in analyses)}: {reason}")
+        ensemble, whole = load_ensemble(), [one.cell for one in cells if not one.marks]
+        known = [read_cell(path) for path in evenly(asked.cells, 44)]
+        before = np.array([said.p_all for said in ensemble.analyse(whole)])
+        print(f"{len(whole)} cut-outs without a mark")
+        print("| colours | in domain | median change of p(ALL) | p(ALL) above 0.5 | most frequent reason |")
+        print("| --- | --- | --- | --- | --- |")
+        for title, change in towards(known).items():
+            said = ensemble.analyse([recoloured(cell, change) for cell in whole])
+            p = np.array([one.p_all for one in said])
+            reason, count = Counter(one.reason for one in said).most_common(1)[0]
+            print(
+                f"| {title} | {np.mean([one.in_domain for one in said]):.2f} | "
+                f"{np.median(np.abs(p - before)):.3f} | {np.mean(p > 0.5):.2f} | {count}: {reason} |",
+                flush=True,
+            )
     if asked.paste:
         ensemble, chosen = load_ensemble(), evenly(asked.cells, asked.paste)
         print(

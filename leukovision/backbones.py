@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,9 +106,15 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
 
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
-    backbone = whole(name, size, weights)
-    cut_layer = {layer.name: layer for layer in backbone.layers}.get(cut)
-    if cut_layer is None:
+    pixels = keras.Input((size, size, 3))
+    if weights is None:
+        application = getattr(keras.applications, BACKBONES[name].application)
+        seen = _up_to(cut, lambda: application(include_top=False, weights=None, input_tensor=pixels))
+    else:
+        backbone = whole(name, size, weights)
+        pixels = backbone.input
+        seen = {layer.name: layer.output for layer in backbone.layers}.get(cut)
+    if seen is None:
         raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
     layers = keras.layers
     head = {
@@ -117,16 +124,50 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
         "context": layers.Dense(HEADS * CONTEXT, activation="relu", name="context"),
         # At the start every channel counts alike, whatever the cell.
         "gate": layers.Dense(
-            cut_layer.output.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
+            seen.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
         ),
         WEIGHED: layers.Multiply(name=WEIGHED),
         "mean": layers.GlobalAveragePooling2D(name="mean"),
         HEAD: layers.Dense(1, name=HEAD),
     }
-    standard = head["standard"](cut_layer.output)
+    standard = head["standard"](seen)
     gate = head["gate"](head["context"](head["pooled"](standard)))
     weighed = head[WEIGHED]([standard, gate])
-    return keras.Model(backbone.input, head[HEAD](head["mean"](weighed)), name=name)
+    return keras.Model(pixels, head[HEAD](head["mean"](weighed)), name=name)
+
+
+class _ReachedError(Exception):
+    """The layer that was waited for is built; its output is the argument."""
+
+
+_patching = threading.Lock()
+
+
+def _up_to(cut: str, application: Callable[[], keras.Model]) -> Any:
+    """The output of a layer of a network that is built only so far; None if it has no such layer.
+
+    Keras Applications build whole networks. What is beyond the cut takes most of the time and most of the
+    memory, which is not given back: each layer holds the ones that follow it.
+    """
+    import keras
+
+    call, builder = keras.Layer.__call__, threading.get_ident()
+
+    def call_and_stop(layer: keras.Layer, *args: Any, **options: Any) -> Any:
+        output = call(layer, *args, **options)
+        if layer.name == cut and threading.get_ident() == builder:
+            raise _ReachedError(output)
+        return output
+
+    with _patching:
+        keras.Layer.__call__ = call_and_stop
+        try:
+            application()
+        except _ReachedError as reached:
+            return reached.args[0]
+        finally:
+            keras.Layer.__call__ = call
+    return None
 
 
 def trunk_of(network: keras.Model) -> keras.Model:

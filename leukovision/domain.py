@@ -131,7 +131,7 @@ def looks(cell: Cell) -> np.ndarray:
     depth = ndimage.distance_transform_edt(np.pad(outline, 1))[1:-1, 1:-1]
     inside = depth > min(8, depth.max() / 2)
     # The black around the cell would be the sharpest thing in the picture.
-    grey = np.where(outline, pixels.mean(axis=-1), values.mean())
+    grey = np.where(outline, (pixels[..., 0] + pixels[..., 1] + pixels[..., 2]) / 3, values.mean())
     blurred = [ndimage.gaussian_filter(grey, sigma) for sigma in (1, 2, 4, 8)]
     details = [(a - b)[inside].std() for a, b in pairwise(blurred)]
     fine, medium, coarse = np.maximum(details, 0.05)
@@ -154,12 +154,15 @@ def second(cell: Cell) -> float:
         Its radius as a part of the largest one's: about 0 for one round cell, 1 for two of a size,
         whether they touch or not.
     """
-    found = ndimage.binary_fill_holes(foreground(cell.pixels))
-    depth = ndimage.distance_transform_edt(np.pad(found, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(np.where(cell.outline, depth, 0).argmax(), depth.shape)
+    found = foreground(cell.pixels)
+    box = ndimage.find_objects(found.astype(np.uint8))[0]
+    parts, _ = ndimage.label(~np.pad(found[box], 1))
+    # What is not black, and the holes in it: all but the black that reaches the corner.
+    depth = ndimage.distance_transform_edt(parts != parts[0, 0])[1:-1, 1:-1]
+    row, column = np.unravel_index(np.where(cell.outline[box], depth, 0).argmax(), depth.shape)
     rows, columns = np.ogrid[: depth.shape[0], : depth.shape[1]]
     beside = np.hypot(rows - row, columns - column) - depth[row, column]
-    return float(np.minimum(depth, beside).max() / depth[row, column])
+    return max(float(np.minimum(depth, beside).max() / depth[row, column]), 0.0)
 
 
 def threshold(distances: np.ndarray) -> float:

@@ -7,25 +7,22 @@ and explanation come out of one forward pass, and the second is exactly the firs
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from leukovision import domain, hub, store
-from leukovision.backbones import HEAD, WEIGHED, build, tensors
+from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
+from leukovision.forward import BATCH, Forward
 from leukovision.pixels import Input, inside
 
 if TYPE_CHECKING:
     import keras
-
-BATCH = 16
-"""Cells a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -116,23 +113,10 @@ class Ensemble:
         self.input = Input(**manifest.input.model_dump())
         self.networks = dict(zip((spec.backbone for spec in manifest.members), networks, strict=True))
         self._biases = [float(keras.ops.convert_to_numpy(net.get_layer(HEAD).bias)[0]) for net in networks]
-        pixels = keras.Input((self.input.size, self.input.size, 3), name="pixels")
-        maps: list[Any] = []
-        pooled: list[Any] = []
-        for spec, network in zip(manifest.members, networks, strict=True):
-            unit = keras.layers.Dense(1, use_bias=False, name=f"{spec.backbone}_map")
-            mean = keras.layers.GlobalAveragePooling2D(name=f"{spec.backbone}_pooled")
-            outputs = [unit(network.get_layer(WEIGHED).output), mean(network.get_layer(spec.cut).output)]
-            mapped = keras.Model(network.input, outputs, name=f"{spec.backbone}_cam")
-            unit.set_weights(network.get_layer(HEAD).get_weights()[:1])
-            for kind, output in zip((maps, pooled), mapped(pixels), strict=True):
-                kind.append(output)
-        self._graph = keras.Model(pixels, [*maps, *pooled])
-        # Keras builds its compiled function at the first call; two threads must not both do so.
-        self._lock = threading.Lock()
+        self._forward = Forward(networks, [spec.cut for spec in manifest.members])
 
     def warm_up(self) -> None:
-        """Compile the graph, so that the first cell does not wait for it."""
+        """Take one look at nothing, so that the first cell does not wait for what is made then."""
         self._forward(np.full((1, self.input.size, self.input.size, 3), -1, dtype=np.float32))
 
     def analyse(self, cells: Sequence[Cell], views: int | None = None) -> list[Analysis]:
@@ -158,7 +142,8 @@ class Ensemble:
             numbers = np.stack([self.input.numbers(picture) for picture in pictures])
             maps, pooled = self._viewed(numbers, views)
             for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
-                own = [on_cell(m[place], inside(numbers[place])) for m in maps]
+                seen = inside(numbers[place])
+                own = [on_cell(m[place], seen) for m in maps]
                 result.append(self._conclude(cell, picture, own, pooled[place]))
         return result
 
@@ -188,11 +173,9 @@ class Ensemble:
             (n,) float64: the ensemble's logits, in one view.
         """
         found = np.full(len(numbers), self.manifest.bias, dtype=np.float64)
-        for start in range(0, len(numbers), BATCH):
-            maps, _ = self._forward(numbers[start : start + BATCH])
-            for spec, bias, m in zip(self.manifest.members, self._biases, maps, strict=True):
-                logits = bias + m.mean((1, 2), dtype=np.float64)
-                found[start : start + BATCH] += spec.weight / spec.temperature * logits
+        maps, _ = self._forward(numbers)
+        for spec, bias, m in zip(self.manifest.members, self._biases, maps, strict=True):
+            found += spec.weight / spec.temperature * (bias + m.mean((1, 2), dtype=np.float64))
         return found
 
     def features(self, cells: Sequence[Cell]) -> np.ndarray:
@@ -201,33 +184,15 @@ class Ensemble:
         At least one cell; they are as `analyse` sees them in the first view, and out of the same graph.
         """
         numbers = [self.input.numbers(self.input.picture(cell)) for cell in cells]
-        batches = (np.stack(numbers[start : start + BATCH]) for start in range(0, len(cells), BATCH))
-        return np.concatenate([self._forward(batch)[1] for batch in batches])
+        return self._forward(np.stack(numbers))[1]
 
     def _viewed(self, numbers: np.ndarray, views: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """As `_forward`, with the maps averaged over the views; the features are those of the first."""
-        sums: list[np.ndarray] = []
-        pooled = np.empty(0)
-        for quarter in range(4) if views == 8 else (0,):
-            for mirrored in (False, True) if views == 8 else (False,):
-                seen, features = self._forward(_turned(numbers, quarter, mirrored))
-                maps = [_turned_back(member, quarter, mirrored) for member in seen]
-                pooled = pooled if sums else features
-                sums = [total + one for total, one in zip(sums, maps, strict=True)] if sums else maps
-        return [total / views for total in sums], pooled
-
-    def _forward(self, numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-        """(n, size, size, 3) float32 -> for each member (n, h, w) float32, its map in its own logits;
-        and (n, F) float32, the features of all of them."""
-        count = len(numbers)
-        # Two batch shapes, one cell and a full batch: each new one would be compiled anew.
-        padding = 0 if count == 1 else BATCH - count
-        padded = np.pad(numbers, ((0, padding), (0, 0), (0, 0), (0, 0)))
-        with self._lock:
-            outputs = self._graph.predict_on_batch(np.ascontiguousarray(padded))
-        found = [np.asarray(output)[:count] for output in outputs]
-        maps, pooled = found[: len(self.networks)], found[len(self.networks) :]
-        return [m[..., 0] for m in maps], np.concatenate(pooled, axis=1)
+        """As `Forward`, with the maps averaged over the views; the features are those of the first."""
+        ways = [(quarter, mirrored) for quarter in range(4) for mirrored in (False, True)][:views]
+        maps, pooled = self._forward(np.concatenate([_turned(numbers, *way) for way in ways]))
+        seen = [np.split(member, views) for member in maps]
+        back = [[_turned_back(m, *way) for m, way in zip(of, ways, strict=True)] for of in seen]
+        return [np.mean(member, axis=0) for member in back], pooled[: len(numbers)]
 
     def _conclude(
         self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray], features: np.ndarray
@@ -363,4 +328,4 @@ def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
         yield network
 
 
-__all__ = ["Analysis", "Ensemble", "MemberAnalysis", "Source", "load_ensemble"]
+__all__ = ["BATCH", "Analysis", "Ensemble", "MemberAnalysis", "Source", "load_ensemble"]

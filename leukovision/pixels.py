@@ -65,7 +65,8 @@ class Input:
 
 def inside(numbers: np.ndarray) -> np.ndarray:
     """(..., 3) float32 of `Input.numbers` -> (...) bool: what is not black."""
-    return np.asarray(numbers.max(axis=-1) > 2 * BLACK / 255 - 1)
+    brightest = np.maximum(np.maximum(numbers[..., 0], numbers[..., 1]), numbers[..., 2])
+    return np.asarray(brightest > 2 * BLACK / 255 - 1)
 
 
 def standardise(picture: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ class Report:
     """
 
     content: CellReport | BatchReport
-    layout: Mapping[str, Any]
+    layout: dict[str, Any]
     pictures: Mapping[str, bytes]
 
     def made(self, kind: str) -> bytes:
@@ -344,7 +344,7 @@ def _notes(content: CellReport | BatchReport, texts: Texts) -> list[tuple[str, s
         trust = [content.check.words, texts("report.adds_up"), *trust]
     notes = [
         (texts("report.trust"), " ".join(trust)),
-        (texts("result.decided"), f"{source.name} {source.version} ({source.origin})"),
+        (texts("result.decided"), texts.said(f"{source.name} {source.version} ({source.origin})")),
         (texts("report.limits"), f"{content.intended_use} {content.limits}".strip()),
     ]
     return [(title, text) for title, text in notes if text]
@@ -482,32 +482,31 @@ def _encoded(image: Image.Image, kind: str = "JPEG") -> bytes:
     return content.getvalue()
 
 
-def _typeset(layout: Mapping[str, Any], pictures: Mapping[str, bytes], kind: str, made: datetime) -> bytes:
-    """Set the template; a single page as PNG, of several the first."""
+def _typeset(layout: dict[str, Any], pictures: Mapping[str, bytes], kind: str, made: datetime) -> bytes:
+    """Set the template."""
     import typst
 
-    how: dict[str, Any] = (
-        {"format": "pdf", "pdf_standards": "ua-1"} if kind == "pdf" else {"format": "png", "ppi": 150}
-    )
     template = Path(__file__).with_suffix(".typ").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="leukovision-") as folder:
-        (Path(folder) / "report.typ").write_text(template, encoding="utf-8")
+        main = Path(folder) / "report.typ"
+        main.write_text(template, encoding="utf-8")
         for name, content in pictures.items():
             (Path(folder) / name).write_bytes(content)
 
-        def compiled(data: str) -> bytes:
-            found = typst.compile(
-                Path(folder) / "report.typ", root=folder, sys_inputs={"data": data}, timestamp=made, **how
-            )
+        def compiled(said: dict[str, Any], **how: Any) -> bytes:
+            data = json.dumps(said | {"paged": how["format"] == "pdf"})
+            found = typst.compile(main, root=folder, sys_inputs={"data": data}, timestamp=made, **how)
             return bytes(found[0] if isinstance(found, list) else found)
 
         try:
-            return compiled(json.dumps(layout))
+            pdf = compiled(layout, format="pdf", pdf_standards="ua-1")
         except typst.TypstError as error:
             if "could not be displayed" not in error.message:
                 raise
             # A name in a script that no font here has: its characters are written as their numbers.
-            return compiled(json.dumps(_in_latin(layout)))
+            layout = _in_latin(layout)
+            pdf = compiled(layout, format="pdf", pdf_standards="ua-1")
+        return pdf if kind == "pdf" else compiled(layout, format="png", ppi=150)
 
 
 def _in_latin(value: Any) -> Any:

@@ -100,6 +100,29 @@ def test_red_cells_alone_give_nothing() -> None:
     assert find_cells(drawn([])[0]) == []
 
 
+def blocks(*colours: tuple[int, int, int], side: int) -> np.ndarray:
+    """A chequered 300 x 400 px picture."""
+    y, x = np.mgrid[:300, :400] // side
+    return np.array(colours, dtype=np.uint8)[(x + y) % len(colours)]
+
+
+@pytest.mark.parametrize("side", [6, 100])
+def test_a_picture_of_anything_gives_a_list(side: int) -> None:
+    violet, slide, red = (90, 40, 140), (222, 222, 222), (220, 150, 150)
+    noise = np.random.default_rng(side).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    pictures = [blocks(a, b, side=side) for a, b in ((violet, slide), (slide, red))]
+    pictures += [
+        blocks(violet, slide, red, side=side),
+        np.kron(noise, np.ones((side // 20 + 1, side // 20 + 1, 1), np.uint8)),
+    ]
+    stripe = np.full((300, 300, 3), violet, np.uint8)
+    stripe[:side] = 230
+    spot = np.full((300, 300, 3), 255, np.uint8)
+    spot[side, 0] = 250
+    for picture in (*pictures, stripe, spot):
+        assert isinstance(find_cells(picture), list)
+
+
 def test_two_cells_that_touch_are_two() -> None:
     photo, masks = drawn([(100, 120), (291, 120)])
     assert (ndimage.binary_dilation(masks[0], iterations=12) & masks[1]).any()

@@ -18,7 +18,7 @@ import numpy as np
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
-from leukovision.demo import photo, render, visitor
+from leukovision.demo import keep, photo, render, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -42,6 +42,7 @@ class Shown:
     analysis: Analysis
     picture: np.ndarray
     maps: render.Drawn
+    name: str
     photo: photo.Photo | None = None
 
 
@@ -121,6 +122,13 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         texts = visitor.texts()
         return panel(None, texts), "", empty_html(texts), "", None
 
+    queued: dict[str, Any] = {
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",
+        "concurrency_limit": 1,
+        "concurrency_id": "ensemble",
+        "api_visibility": "private",
+    }
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(
@@ -142,17 +150,11 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-output",
             )
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
-    shown = gr.State(time_to_live=KEPT)
+            shown = gr.State(time_to_live=KEPT)
+            keep.buttons(get_ensemble, shown, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
     everything = [picture, field, output, check, shown]
-    queued: dict[str, Any] = {
-        "show_progress": "hidden",
-        "trigger_mode": "multiple",
-        "concurrency_limit": 1,
-        "concurrency_id": "ensemble",
-        "api_visibility": "private",
-    }
     working: list[Any] = [
         picture.upload(sent, outputs=everything, **queued),
         picture.select(chosen, outputs=everything, **queued),
@@ -218,7 +220,7 @@ def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
 
 def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
     picture = ensemble.input.picture(cell, SIDE)
-    return Shown(analysis, picture, render.drawn(ensemble, analysis), of)
+    return Shown(analysis, picture, render.drawn(ensemble, analysis), base_name(cell.name), of)
 
 
 def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:

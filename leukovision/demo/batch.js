@@ -17,7 +17,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
 // What there is to do (`items`), what is done (`rows`, in the same order) and how it is looked at.
-const fresh = () => ({ items: [], rows: [], running: false, seconds: 0, judged: 0, work: Promise.resolve() });
+const fresh = () => ({ items: [], rows: [], running: false, seconds: 0, judged: 0, ready: null, work: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -134,14 +134,15 @@ const judge = async (items, sent, own) => {
 };
 
 const work = async (own) => {
-  let [ready, failed] = [null, ''];
+  let failed = '';
   try {
     while (own.running && own.rows.length < own.items.length) {
       const start = performance.now();
-      const { items, sent } = ready || prepared(own.rows.length, own.items);
+      const { items, sent } = own.ready || prepared(own.rows.length, own.items);
+      own.ready = null;
       const paths = await sent;
       const next = own.rows.length + items.length;
-      ready = next < own.items.length ? prepared(next, own.items) : null;
+      own.ready = next < own.items.length ? prepared(next, own.items) : null;
       const rows = await judge(items, paths, own);
       for (const row of rows) own.rows.push({ ...row, place: own.rows.length });
       own.seconds += (performance.now() - start) / 1000;
@@ -152,6 +153,7 @@ const work = async (own) => {
       }
     }
   } catch (error) {
+    own.ready = null;
     // Whoever stops while the queue is full has not lost the server.
     failed = own.running ? error.sentence || words.broken : '';
   }

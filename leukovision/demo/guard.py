@@ -27,8 +27,8 @@ from leukovision.language import Texts, choose
 LIMITS = "600/1800"
 """Requests a minute of one page, and of one address."""
 
-MAX_BODY = 4 * 1024**2
-"""Bytes of a request that is not a file; no event of the page needs a hundredth of it."""
+MAX_BODY = 32 * 1024**2
+"""Bytes of a request that is not a file: the table of ten thousand cells with their thumbnails fits."""
 
 ROOM = 1024**3
 """Free bytes below which no more files are taken."""

@@ -116,7 +116,8 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
         if not outlines:
             return None
         index = min(index, len(outlines) - 1)
-    found = _found(rgb, photo.name, outlines[index], what, drawn)
+    number = len(outlines) + 1 if what == "new" else index + 1
+    found = _found(rgb, f"{photo.name}, cell {number}", outlines[index], what, drawn)
     (analysis,) = ensemble.analyse([found.cell])
     if what == "new":
         index = len(outlines)

@@ -1,0 +1,77 @@
+"""What the benchmarks share: measuring in turn, which machine, a section of docs/performance.md."""
+
+import importlib.metadata
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPORT = Path(__file__).parents[1] / "docs" / "performance.md"
+
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each round, on the clock and of all processors together.
+
+    On a machine that others use too the second is the steadier one; it says nothing of how well the work
+    is spread over the processors.
+    """
+
+    wall: list[float]
+    cpu: list[float]
+
+    def ratio(self, other: "Times") -> tuple[float, float]:
+        """How many times as long as another, on the clock and by processor: medians over rounds."""
+        walls, cpus = zip(self.wall, other.wall, strict=True), zip(self.cpu, other.cpu, strict=True)
+        return statistics.median(a / b for a, b in walls), statistics.median(a / b for a, b in cpus)
+
+
+def in_turn(looks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+    """Run each once to warm up, then all of them in turn, so that a busy minute is shared by all."""
+    for look in looks.values():
+        look()
+    found = {name: Times([], []) for name in looks}
+    for _ in range(rounds):
+        for name, look in looks.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            look()
+            found[name].cpu.append(time.process_time() - cpu)
+            found[name].wall.append(time.perf_counter() - wall)
+    return found
+
+
+def spread(values: Sequence[float], unit: str = "s", scale: float = 1.0) -> str:
+    """Median and, in brackets, lowest and highest."""
+    low, middle, high = (scale * f(values) for f in (min, statistics.median, max))
+    return f"{middle:.3g} {unit} ({low:.3g} to {high:.3g})"
+
+
+def machine() -> str:
+    """Cores, what the processor can do, and versions, in a sentence."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        flags = set()
+    has = ", ".join(flag for flag in FLAGS if flag in flags) or "flags unknown"
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras"))
+    load = f"; {os.getloadavg()[0]:.0f} processes wanted to run on it" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} cores ({has}){load}; {versions}."
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write(title: str, text: str) -> None:
+    """Print a section, and put it into the report in place of the one of that title."""
+    section = f"## {title}\n\n{text.strip()}\n"
+    print(section)
+    head, *sections = (REPORT.read_text() if REPORT.exists() else "# Performance\n").split("\n## ")
+    kept = {old.split("\n", 1)[0]: f"## {old.rstrip()}\n" for old in sections} | {title: section}
+    REPORT.write_text("\n".join([f"{head.rstrip()}\n", *kept.values()]))

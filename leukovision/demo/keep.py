@@ -1,0 +1,88 @@
+"""What stands on a visitor's page comes in; buttons that keep it go out: a report as PDF, PNG or JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any
+
+import gradio as gr
+
+from leukovision import report
+from leukovision.demo import visitor
+from leukovision.ensemble import Ensemble
+from leukovision.language import ENGLISH, Texts
+from leukovision.store import StoreError
+
+KINDS = {"pdf": "application/pdf", "png": "image/png", "json": "application/json"}
+"""What a report can be kept as, by the ending of its file."""
+
+
+def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[str, Any]) -> None:
+    """Put the buttons into the Blocks that are open.
+
+    The report is handed to the browser in the answer itself: no file of it is left on the server.
+
+    Args:
+        get_ensemble: gives the ensemble, or waits until it is loaded.
+        shown: holds an `analyse.Shown`, or None.
+        queued: how the events of the tab are queued.
+    """
+
+    def keep(event: gr.EventData, now: Any) -> str:
+        texts, kind = visitor.texts(), event.kind
+        if now is None or kind not in KINDS:
+            return json.dumps({"said": texts("report.gone"), "number": event.number})
+        try:
+            made = report.of_cell(get_ensemble(), now.analysis, now.picture, now.name, texts=texts).made(kind)
+        except (OSError, RuntimeError, StoreError):
+            logging.getLogger(__name__).exception("a report could not be made")
+            return json.dumps({"said": texts("batch.inside"), "number": event.number})
+        return json.dumps({
+            "name": f"{PurePath(report.base_name(now.name)).stem}.{kind}",
+            "type": KINDS[kind],
+            "content": base64.b64encode(made).decode(),
+            "number": event.number,
+        })  # fmt: skip
+
+    script = Path(__file__).with_name("keep.js").read_text(encoding="utf-8")
+    pressed = gr.HTML(visitor.start(keep_html), js_on_load=script, apply_default_css=False, elem_id="lv-keep")
+    made = gr.HTML(
+        html_template="<i></i>",
+        js_on_load=_SAVE,
+        apply_default_css=False,
+        elem_id="lv-made",
+        visible="hidden",
+    )
+    pressed.select(keep, inputs=shown, outputs=made, **queued)
+
+
+def keep_html(texts: Texts = ENGLISH) -> str:
+    """The buttons; the style sheet shows them where there is a result."""
+    made = "".join(
+        f'<button type="button" class="lv-button" value="{kind}">{texts(f"report.{kind}")}</button>'
+        for kind in KINDS
+    )
+    return (
+        f'<section class="lv-kept" aria-label="{texts("report.keep")}"><h3>{texts("report.keep")}</h3>'
+        f'<span class="lv-keep">{made}</span>'
+        f'<p role="status" data-making="{texts("report.making")}"></p></section>'
+    )
+
+
+_SAVE = """
+watch('value', () => {
+  if (!props.value) return;
+  const { said = '', name, type, content } = JSON.parse(props.value);
+  document.querySelector('.lv-kept p').textContent = said;
+  if (!content) return;
+  const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+  const address = URL.createObjectURL(new Blob([bytes], { type }));
+  Object.assign(document.createElement('a'), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+  props.value = '';
+});
+"""

@@ -1,0 +1,163 @@
+"""What a person sees who gives the page many cells at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from leukovision import batch, painter, report
+
+
+def state(page, words: str) -> None:
+    """Wait until the batch says so; the first one waits for the networks too."""
+    said = f"document.querySelector('.lv-batch-state').textContent.startsWith('{words}')"
+    page.wait_for_function(said, timeout=180_000)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory) -> list[Path]:
+    """Twelve drawn cells, two files that are none, and a zip with five more and a broken one."""
+    folder = tmp_path_factory.mktemp("many")
+    for seed in range(17):
+        recipe = painter.blast_like(seed) if seed % 2 else painter.lymphocyte_like(seed)
+        Image.fromarray(painter.paint(recipe, seed=seed)).save(folder / f"cell {seed}.png")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        for seed in range(12, 17):
+            archive.write(folder / f"cell {seed}.png", f"inner/{seed}.png")
+            (folder / f"cell {seed}.png").unlink()
+        archive.writestr("inner/broken.png", "no")
+    (folder / "letter <b>.png").write_text("no picture")
+    (folder / "empty.jpg").touch()
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(params=[(1366, 768), (390, 800)], ids=["laptop", "phone"])
+def tab(page, request):
+    page.set_viewport_size({"width": request.param[0], "height": request.param[1]})
+    page.get_by_role("tab", name="Batch").click()
+    page.wait_for_selector(".lv-batch", state="visible")
+    return page
+
+
+def column(page, place: int) -> list[str]:
+    return page.locator(f".lv-rows tbody :is(td, th):nth-child({place})").all_text_contents()
+
+
+def keep(page, kind: str, path: Path) -> Path:
+    with page.expect_download() as download:
+        page.click(f".lv-batch [data-act=keep][value={kind}]")
+    download.value.save_as(path)
+    return path
+
+
+def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path):
+    tab.set_input_files(".lv-files", files)
+    state(tab, "Done")
+    assert tab.evaluate("document.documentElement.scrollWidth") == tab.viewport_size["width"]
+    assert tab.locator(".lv-batch-speed").text_content() == "20 of 20"
+    names = [words.split(".png")[0] for words in column(tab, 6)]
+    assert sorted(name for name in names if name.startswith("cell")) == sorted(
+        path.stem for path in files if path.name.startswith("cell")
+    )
+    assert sum(name.startswith("more.zip/inner/") for name in names) == 6
+    # A name is shown as it is, and a file that cannot be read says why.
+    (bad,) = [words for words in column(tab, 6) if words.startswith("letter <b>.png")]
+    assert "not an image" in bad
+    tiles = dict(
+        zip(*(tab.locator(f".lv-counts {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True)
+    )
+    assert tiles["could not be read"] == "3"
+    assert sum(int(tiles[kind]) for kind in ("ALL", "healthy", "unsure", "could not be read")) == 20
+
+    tab.click(".lv-rows [value=file]")
+    for place, key in enumerate(("place", "decision", "p_all", "agree", "in_domain", "file"), start=1):
+        seen = {}
+        for _ in range(2):
+            tab.click(f".lv-rows [value={key}]")
+            way = tab.locator(f".lv-rows th:has([value={key}])").get_attribute("aria-sort")
+            seen[way] = [words for words in column(tab, place) if words]
+        assert set(seen) == {"ascending", "descending"}
+        if key == "p_all":
+            figures = [float(words) for words in seen["ascending"]]
+            assert figures == sorted(figures) and len(figures) == 17
+        if key in ("p_all", "file"):
+            assert seen["ascending"] == seen["descending"][::-1]
+    for kind in ("error", "unsure", "disagree"):
+        tab.select_option(".lv-batch select[data-act=filter]", kind)
+        shown = column(tab, 2)
+        assert len(shown) == int(tiles[tab.locator(f"option[value={kind}]").text_content()])
+        assert kind == "disagree" or set(shown) <= {"could not be read", "unsure"}
+    tab.select_option(".lv-batch select[data-act=filter]", "all")
+    tab.select_option(".lv-batch select[data-act=view]", "montage")
+    p = [float(words) for words in tab.locator(".lv-montage span").all_text_contents()]
+    assert p == sorted(p, reverse=True) and len(p) == 17
+    assert all(
+        ": " in alt for alt in tab.locator(".lv-montage img").evaluate_all("all => all.map(i => i.alt)")
+    )
+
+    with keep(tab, "csv", tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == batch.COLUMNS and len(rows) == 20
+    assert len(json.loads(keep(tab, "json", tmp_path / "t.json").read_text())) == 20
+    table = parquet.read_table(keep(tab, "parquet", tmp_path / "t.parquet"))
+    assert table.column("file").to_pylist() == [row["file"] for row in rows]
+    assert keep(tab, "pdf", tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_batch_stops_keeps_what_is_done_and_goes_on(page, files):
+    page.get_by_role("tab", name="Batch").click()
+    cells = [path for path in files if path.name.startswith("cell")] * 4
+    page.set_input_files(".lv-files", [{"name": f"{n}.png", "mimeType": "", "buffer": path.read_bytes()}
+                                       for n, path in enumerate(cells)])  # fmt: skip
+    page.wait_for_selector(".lv-rows")
+    page.click(".lv-batch [data-act=stop]")
+    state(page, "Stopped")
+    done = int(re.match(r"(\d+) of 48", page.locator(".lv-batch-speed").text_content())[1])
+    assert 16 <= done < 48 and page.locator(".lv-rows tbody tr").count() == done
+    # Other tabs are there while a batch is, and a batch goes on behind them.
+    page.click(".lv-batch [data-act=go_on]")
+    page.get_by_role("tab", name="Analyse").click()
+    state(page, "Done")
+    page.get_by_role("tab", name="Batch").click()
+    names = [name.removesuffix(".png") for name in column(page, 6)]
+    assert [name.split(".png")[0] for name in names] == [str(n) for n in range(48)]
+    page.click(".lv-batch [data-act=clear]")
+    assert page.locator(".lv-rows").count() == 0 and page.locator(".lv-many").is_visible()
+
+
+def test_single_cells_get_in_between_and_no_picture_of_a_batch_is_left(page, files, tmp_path_factory):
+    page.get_by_role("tab", name="Batch").click()
+    cells = [path for path in files if path.name.startswith("cell")] * 5
+    page.set_input_files(".lv-files", [{"name": f"{n}.png", "mimeType": "", "buffer": path.read_bytes()}
+                                       for n, path in enumerate(cells)])  # fmt: skip
+    page.wait_for_selector(".lv-rows")
+    page.get_by_role("tab", name="Analyse").click()
+    page.click("[data-index='1']")
+    page.wait_for_selector(".lv-decision")
+    assert int(page.locator(".lv-batch-speed").text_content().split(" of ")[0]) < 60
+    state(page, "Done")
+    left = tmp_path_factory.getbasetemp().glob("uploads*/*/lv-batch-*")
+    assert not [path for path in left if not zipfile.is_zipfile(path)]
+
+
+def test_a_result_is_kept_as_a_report(page, files, tmp_path):
+    assert not page.locator(".lv-kept").is_visible()
+    page.set_input_files(".lv-open", files[0])
+    page.wait_for_selector(".lv-kept", state="visible")
+    for kind, start in (("pdf", b"%PDF"), ("png", b"\x89PNG"), ("json", b"{")):
+        with page.expect_download() as download:
+            page.click(f".lv-kept [value={kind}]")
+        assert download.value.suggested_filename == f"{files[0].stem}.{kind}"
+        download.value.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(start)
+    content = report.CellReport.model_validate_json((tmp_path / "json").read_bytes())
+    assert content.file == files[0].name
+    shown = " ".join(page.locator(".lv-decision h2").text_content().split())
+    assert shown == f"{content.headline}: {content.then}"
