@@ -28,6 +28,12 @@ def test_requirements_are_the_project_s_dependencies_and_each_says_why() -> None
     assert lines and all(re.match(r"[\w-]+[>=]=[\d.]+ +# \S+", line) for line in lines)
 
 
+def test_what_is_required_is_locked() -> None:
+    required = re.findall(r"^([\w-]+)[>=]=", (ROOT / "requirements.txt").read_text(), re.M)
+    locked = re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.M)
+    assert not {name.lower().replace("_", "-") for name in required} - set(locked), "make requirements.lock"
+
+
 def test_the_space_s_front_matter_names_what_is_installed() -> None:
     front = (ROOT / "README.md").read_text().split("---")[1]
     floor = re.search(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)[1]

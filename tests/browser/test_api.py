@@ -152,7 +152,7 @@ def test_malformed_calls_are_refused_and_the_next_is_answered(address, client, b
 
 
 def test_a_request_or_a_file_that_is_too_long_is_refused(address, tmp_path):
-    request = urllib.request.Request(f"{address}/gradio_api/queue/join", b"[" + b"0," * 3_000_000 + b"0]")
+    request = urllib.request.Request(f"{address}/gradio_api/queue/join", b"[" + b"0," * 17_000_000 + b"0]")
     with pytest.raises((urllib.error.URLError, ConnectionError)) as refused:
         urllib.request.urlopen(request)
     assert getattr(refused.value, "code", 413) == 413
