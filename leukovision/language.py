@@ -64,7 +64,7 @@ class Texts:
         return sentence
 
     def _part(self, name: str, part: str) -> str:
-        if name == "why":
+        if name in ("why", "name"):
             return self.said(part)
         return self.figure(float(part), ".2f") if name in ("low", "high") else part
 

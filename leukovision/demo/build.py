@@ -155,16 +155,16 @@ def serve(
         function = page.fns.get(event) if isinstance(event, int) else None
         return function is not None and function.concurrency_id != "ensemble"
 
+    # Before the routes of the page, which take every path. It says nothing but that the process answers.
+    health = Route("/healthz", lambda _: PlainTextResponse("ok"))
     middleware = [Middleware(guard.Guard, is_light=is_light, per_minute=per_minute)]
-    app, _, _ = page.launch(
+    page.launch(
         share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
         auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
-        mcp_server=mcp or None, app_kwargs={"middleware": middleware},
+        mcp_server=mcp or None, app_kwargs={"middleware": middleware, "routes": [health]},
     )  # fmt: skip
-    # Before the routes of the page, which take every path. It says nothing but that the process answers.
-    app.router.routes.insert(0, Route("/healthz", lambda _: PlainTextResponse("ok")))
     page.block_thread()
 
 

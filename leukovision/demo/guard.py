@@ -84,7 +84,9 @@ class Guard:
                 messages.append(message)
                 content += message.get("body", b"")
                 if len(content) > MAX_BODY:
-                    return await _refuse(413, _texts(scope)("guard.long"), scope, receive, send)
+                    return await _refuse(
+                        413, _texts(scope)("guard.long", most=MAX_BODY // 1024**2), scope, receive, send
+                    )
                 if not message.get("more_body"):
                     break
             receive = _again(messages, receive)

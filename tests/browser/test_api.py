@@ -20,6 +20,7 @@ from PIL import Image
 from served import ROOT, serving
 
 from leukovision import painter, read_cell
+from leukovision.demo.guard import MAX_BODY
 from leukovision.saliency import METHODS
 
 
@@ -152,7 +153,7 @@ def test_malformed_calls_are_refused_and_the_next_is_answered(address, client, b
 
 
 def test_a_request_or_a_file_that_is_too_long_is_refused(address, tmp_path):
-    request = urllib.request.Request(f"{address}/gradio_api/queue/join", b"[" + b"0," * 17_000_000 + b"0]")
+    request = urllib.request.Request(f"{address}/gradio_api/queue/join", bytes(MAX_BODY + 1))
     with pytest.raises((urllib.error.URLError, ConnectionError)) as refused:
         urllib.request.urlopen(request)
     assert getattr(refused.value, "code", 413) == 413
