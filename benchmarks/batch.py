@@ -10,20 +10,18 @@ LARGE cells goes through the page while another visitor asks for single ones, an
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 from gradio_client import Client, handle_file
+from measured import served
 from playwright.sync_api import Page, sync_playwright
 
 from leukovision import batch, load_ensemble
 from leukovision.cell import SUFFIXES
 
-ROOT = Path(__file__).parents[1]
 PORT = 7896
 ADDRESS = f"http://127.0.0.1:{PORT}/"
 DONE = "document.querySelector('.lv-batch-state').textContent.startsWith('Done')"
@@ -95,43 +93,27 @@ def main(folder: Path, count: int = 320, rounds: int = 3, most: int = 3000) -> N
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     files, ensemble = found[:: max(1, len(found) // count)][:count], load_ensemble()
     list(batch.judged(ensemble, batch.find(files[:32])))
-    command = [sys.executable, "-m", "leukovision", "demo", "--port", str(PORT)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{ADDRESS}healthz", timeout=30).read()
-                break
-            except OSError:
-                time.sleep(0.1)
-        with sync_playwright() as playwright:
-            chromium = next(
-                filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-            )
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page()
-            page.goto(ADDRESS)
-            page.get_by_role("tab", name="Batch").click()
-            on_page(page, files[:32])
-            print(f"{os.cpu_count()} cores, {count} cells a round")
-            ratios = []
-            for _ in range(rounds):
-                start = time.monotonic()
-                list(batch.judged(ensemble, batch.find(files)))
-                own = time.monotonic() - start
-                took = on_page(page, files)
-                ratios.append(took / own)
-                print(f"analyse {own:.1f} s    page {took:.1f} s    {ratios[-1]:.2f}", flush=True)
-            if ratios:
-                print(f"median ratio {statistics.median(ratios):.2f}", flush=True)
-            if most:
-                large(page, found[:most], server.pid)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with served(PORT) as server, sync_playwright() as playwright:
+        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(ADDRESS)
+        page.get_by_role("tab", name="Batch").click()
+        on_page(page, files[:32])
+        print(f"{os.cpu_count()} cores, {count} cells a round")
+        ratios = []
+        for _ in range(rounds):
+            start = time.monotonic()
+            list(batch.judged(ensemble, batch.find(files)))
+            own = time.monotonic() - start
+            took = on_page(page, files)
+            ratios.append(took / own)
+            print(f"analyse {own:.1f} s    page {took:.1f} s    {ratios[-1]:.2f}", flush=True)
+        if ratios:
+            print(f"median ratio {statistics.median(ratios):.2f}", flush=True)
+        if most:
+            large(page, found[:most], server.pid)
+        browser.close()
 
 
 if __name__ == "__main__":

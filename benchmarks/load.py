@@ -7,12 +7,10 @@ Each visitor has a cell of their own, so that a result that was swapped would be
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -20,11 +18,11 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from httpx import HTTPStatusError
+from measured import served
 from PIL import Image
 
 from leukovision import load_ensemble, painter, read_cell
 
-ROOT = Path(__file__).parents[1]
 PORT = 7897
 ADDRESS = f"http://127.0.0.1:{PORT}/"
 
@@ -70,15 +68,7 @@ def main(visitors: int, lasting: float) -> None:
             Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(cell)
             truth[cell] = ensemble.analyse([read_cell(cell)])[0].p_all
         cells.append(cell)
-    command = [sys.executable, "-m", "leukovision", "demo", "--port", str(PORT)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{ADDRESS}healthz", timeout=30).read()
-                break
-            except OSError:
-                time.sleep(0.1)
+    with served(PORT) as server:
         warm, said, seconds = Counter(), Counter(), []
         # What is there once, after all kinds of work were done, is not growth.
         early = time.monotonic() + min(20, lasting / 3)
@@ -89,9 +79,6 @@ def main(visitors: int, lasting: float) -> None:
         took = time.monotonic() - start
         time.sleep(5)
         after = memory(server.pid)
-    finally:
-        server.terminate()
-        server.wait()
     print(f"{os.cpu_count()} cores, {visitors} visitors, {took:.0f} s")
     print(", ".join(f"{kind}: {count}" for kind, count in sorted(said.items())))
     slow = statistics.quantiles(seconds, n=20)[-1]

@@ -8,17 +8,13 @@ The page is served by a process of its own and driven in Chromium, twenty moves 
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
+from measured import served
 from playwright.sync_api import Page, sync_playwright
 
 from leukovision import load_ensemble, painter, read_cell
 
-ROOT = Path(__file__).parents[1]
 PORT = 7898
 MOVES = 20
 
@@ -53,23 +49,11 @@ def moved(page: Page) -> list[float]:
 def main() -> None:
     """Measure and print."""
     looks = bare()
-    command = [sys.executable, "-m", "leukovision", "demo", "--port", str(PORT)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=30).read()
-                break
-            except OSError:
-                time.sleep(0.1)
-        with sync_playwright() as playwright:
-            found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-            moves = moved(browser.new_page())
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with served(PORT), sync_playwright() as playwright:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        moves = moved(browser.new_page())
+        browser.close()
     look, move = statistics.median(looks), statistics.median(moves)
     print(f"{os.cpu_count()} cores")
     print(f"decision with maps    {look:.2f} s    1.00")

@@ -10,15 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 from gradio_client import Client, handle_file
+from measured import served
 from PIL import Image
 
 from leukovision import painter
 
-ROOT = Path(__file__).parents[1]
 PORT = 7899
 
 
@@ -29,24 +28,13 @@ def bare() -> float:
     return time.monotonic() - start
 
 
-def served(cell: Path) -> tuple[float, float]:
+def timed(cell: Path) -> tuple[float, float]:
     """Seconds from the process's start to the page, and to the first decision."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "leukovision", "demo", "--port", str(PORT)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=30).read()
-                break
-            except OSError:
-                time.sleep(0.1)
+    with served(PORT):
         page = time.monotonic() - start
         Client(f"http://127.0.0.1:{PORT}/", verbose=False).predict(handle_file(cell), api_name="/analyse")
         return page, time.monotonic() - start
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def main() -> None:
@@ -54,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.png"
         Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(cell)
-        runs = [(bare(), *served(cell)) for _ in range(3)]
+        runs = [(bare(), *timed(cell)) for _ in range(3)]
     imports, pages, decisions = (statistics.median(column) for column in zip(*runs, strict=True))
     print(f"import tensorflow   {imports:5.1f} s    1.00")
     print(f"process to page     {pages:5.1f} s    {pages / imports:.2f}")
