@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import traceback
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -204,10 +203,8 @@ def judged(
     except FileNotFoundError:
         said = texts("analyse.lost", name=name)
     except Exception as error:
-        # Whatever happens, the decision on the picture before must not stay beside this one. What the error
-        # says may name the file, which is nobody's business but the sender's.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        logging.getLogger(__name__).error("a picture gave a %s at\n%s", type(error).__name__, where)
+        # Whatever happens, the decision on the picture before must not stay beside this one.
+        visitor.log("a picture could not be judged", error)
         said = texts("analyse.inside", name=name)
     return render.alert_html(said, texts=texts), None, None
 

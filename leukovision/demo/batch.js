@@ -8,6 +8,7 @@ const [LIMIT, HANDFUL, MINE] = [Number(root.dataset.limit), Number(root.dataset.
 const ROWS = 50;
 const TILES = 120;
 const MEGABYTES = 32;
+const AHEAD = 2;
 
 // The texts of a group, as `filters.all` and so on, by the last part of their keys.
 const group = (name) => Object.fromEntries(
@@ -17,7 +18,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
 // What there is to do (`items`), what is done (`rows`, in the same order) and how it is looked at.
-const fresh = () => ({ items: [], rows: [], running: false, seconds: 0, judged: 0, ready: null, work: Promise.resolve() });
+const fresh = () => ({ items: [], rows: [], running: false, seconds: 0, judged: 0, work: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -26,20 +27,26 @@ const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 const { root: origin = location.origin, api_prefix: prefix = '/gradio_api' } = window.gradio_config || {};
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-// Through the queue that everybody waits in; a full one is waited for.
-const call = async (name, data, patient = () => true) => {
-  const address = `${origin}${prefix}/call/${name}`;
-  let answer;
+// One request. Where the server says that it is too early, it is asked again when it wants to be.
+const ask = async (path, options, patient = () => true) => {
   while (true) {
-    const headers = { 'Content-Type': 'application/json' };
-    answer = await fetch(address, { method: 'POST', headers, body: JSON.stringify({ data }) });
-    if (answer.status !== 503 || !patient()) break;
-    say(words.waiting);
-    await wait(2);
+    const answer = await fetch(`${origin}${prefix}/${path}`, { method: 'POST', ...options });
+    if (answer.ok) return answer;
+    const { detail } = await answer.json().catch(() => ({}));
+    const seconds = Number(answer.headers.get('Retry-After'));
+    const full = answer.status === 503 && path.startsWith('call/');
+    if (!patient() || !(seconds || full)) throw Object.assign(new Error(answer.status), { sentence: detail });
+    say(seconds ? detail : words.waiting);
+    await wait(seconds || 2);
   }
-  if (!answer.ok) throw new Error(answer.status);
+};
+
+// Through the queue that everybody waits in; a full one is waited for.
+const call = async (name, data, patient) => {
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await ask(`call/${name}`, { headers, body: JSON.stringify({ data }) }, patient);
   const { event_id: id } = await answer.json();
-  const stream = await (await fetch(`${address}/${id}`)).text();
+  const stream = await (await fetch(`${origin}${prefix}/call/${name}/${id}`)).text();
   const last = stream.trim().split('\n\n').pop();
   if (!last.startsWith('event: complete')) throw new Error(last);
   return JSON.parse(last.slice(last.indexOf('data: ') + 6))[0];
@@ -47,14 +54,12 @@ const call = async (name, data, patient = () => true) => {
 
 let number = 0;
 const nonce = MINE + crypto.getRandomValues(new Uint32Array(4)).join('-');
-const upload_all = async (files) => {
+const upload_all = async (files, patient) => {
   if (!files.length) return [];
   const form = new FormData();
   // The server need not know what the files are called on the visitor's disk.
   for (const file of files) form.append('files', file, `${nonce}-${number++}`);
-  const answer = await fetch(`${origin}${prefix}/upload`, { method: 'POST', body: form });
-  if (!answer.ok) throw new Error(answer.status);
-  return answer.json();
+  return (await ask('upload', { body: form }, patient)).json();
 };
 
 // Taking files
@@ -78,7 +83,9 @@ const take = async (files) => {
   root.classList.toggle('lv-has', own.items.length + files.length > 0);
   for (const file of files) {
     if (is_zip(file)) {
-      own.items.push(...(await open(file).catch(() => [unread(file.name, fill(words.lost, { name: file.name }))])));
+      own.items.push(...(await open(file).catch((error) => [
+        unread(file.name, error.sentence || fill(words.lost, { name: file.name })),
+      ])));
     } else if (file.size > LIMIT) {
       own.items.push(unread(file.name, fill(words.large, { name: file.name, limit: LIMIT / 2 ** 20 })));
     } else {
@@ -88,7 +95,7 @@ const take = async (files) => {
   if (own === now && files.length && !own.running) run(own);
 };
 
-// Doing the work: while the networks look at one handful, the next is on its way.
+// Doing the work: while the networks look at one handful, the next waits in the queue.
 
 const handful = (from, items) => {
   let [bytes, count] = [0, 0];
@@ -98,15 +105,8 @@ const handful = (from, items) => {
   return items.slice(from, from + count);
 };
 
-const prepared = (from, all) => {
-  const items = handful(from, all);
-  const sent = send(items);
-  sent.catch(() => {}); // said where it is waited for
-  return { items, sent };
-};
-
-const send = async (items) => {
-  const paths = await upload_all(items.flatMap((one) => one.file || []));
+const send = async (items, patient) => {
+  const paths = await upload_all(items.flatMap((one) => one.file || []), patient);
   return items
     .filter((one) => !one.row)
     .map(({ name, zip, place }) => {
@@ -116,44 +116,53 @@ const send = async (items) => {
 
 // Zip files lie on the server until they are done. Were they deleted while a batch stood still, they are
 // sent once more.
-const again = async (items) => {
+const again = async (items, patient) => {
   for (const zip of new Set(items.flatMap((one) => one.zip || []))) {
-    zip.path = (await upload_all([zip.file]))[0];
+    zip.path = (await upload_all([zip.file], patient))[0];
   }
-  return send(items);
+  return send(items, patient);
 };
 
-const judge = async (items, sent, own) => {
+const judge = async (items, own) => {
   const patient = () => own.running;
   const loading = document.querySelector('.lv-loading') && setTimeout(() => say(words.loading), 1500);
-  let found = sent.length ? await call('batch_cells', [sent], patient) : { rows: [] };
-  if (found.lost) found = await call('batch_cells', [await again(items)], patient);
-  clearTimeout(loading);
-  if (!found.rows) throw Object.assign(new Error(), { sentence: found.error });
-  return items.map((one) => one.row || found.rows.shift());
+  try {
+    const sent = await send(items, patient);
+    let found = sent.length ? await call('batch_cells', [sent], patient) : { rows: [] };
+    if (found.lost) found = await call('batch_cells', [await again(items, patient)], patient);
+    if (!found.rows) throw Object.assign(new Error(), { sentence: found.error });
+    return items.map((one) => one.row || found.rows.shift());
+  } finally {
+    clearTimeout(loading);
+  }
 };
 
 const work = async (own) => {
   let failed = '';
+  let from = own.rows.length;
+  const ahead = [];
+  let start = performance.now();
   try {
-    while (own.running && own.rows.length < own.items.length) {
-      const start = performance.now();
-      const { items, sent } = own.ready || prepared(own.rows.length, own.items);
-      own.ready = null;
-      const paths = await sent;
-      const next = own.rows.length + items.length;
-      own.ready = next < own.items.length ? prepared(next, own.items) : null;
-      const rows = await judge(items, paths, own);
+    while (true) {
+      while (own.running && ahead.length < AHEAD && from < own.items.length) {
+        const items = handful(from, own.items);
+        from += items.length;
+        const found = judge(items, own);
+        found.catch(() => {}); // said where it is waited for
+        ahead.push(found);
+      }
+      if (!ahead.length) break;
+      const rows = await ahead.shift();
       for (const row of rows) own.rows.push({ ...row, place: own.rows.length });
       own.seconds += (performance.now() - start) / 1000;
-      own.judged += items.length;
+      start = performance.now();
+      own.judged += rows.length;
       if (own === now) {
-        say('');
+        say(own.running ? '' : words.stopping);
         show();
       }
     }
   } catch (error) {
-    own.ready = null;
     // Whoever stops while the queue is full has not lost the server.
     failed = own.running ? error.sentence || words.broken : '';
   }
@@ -228,6 +237,9 @@ const decided = ({ row }) => (row.decision ? words['words.' + row.decision] : wo
 const chance = ({ row }) => (row.p_all == null ? '' : figure(row.p_all, 2));
 const yes_no = ({ row }) => (row.in_domain == null ? '' : row.in_domain ? words.yes : words.no);
 
+// Sentences begin with the name of the file that they are about; in its row it stands already.
+const remark = ({ said = '', row: { file } }) => (said.startsWith(`${file}: `) ? said.slice(file.length + 2) : said);
+
 const line = (one) => {
   const [own, of] = one.agree;
   const kind = (one.row.decision || 'error').toLowerCase();
@@ -237,7 +249,7 @@ const line = (one) => {
     make('td', {}, chance(one)),
     make('td', { className: disagree(one) ? 'lv-apart' : '' }, of ? fill(words.agree, { own, of }) : ''),
     make('td', {}, yes_no(one)),
-    make('th', { scope: 'row' }, one.row.file, ...(one.said ? [make('small', {}, one.said)] : [])),
+    make('th', { scope: 'row' }, one.row.file, ...(one.said ? [make('small', {}, remark(one))] : [])),
   );
 };
 

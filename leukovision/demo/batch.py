@@ -2,7 +2,7 @@
 
 The browser leads. It sends a few files at a time, shows what comes back, and is the only place that holds
 results: with the page they are gone. Each handful is an event of its own in the queue that single cells wait
-in, so that nobody waits for more than one handful of somebody else's batch; and a batch that was stopped
+in, so that nobody waits for more than two handfuls of somebody else's batch; and a batch that was stopped
 goes on where the browser left off.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from html import escape
@@ -28,8 +27,8 @@ from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
 
-HANDFUL = 16
-"""Files that are sent and judged together: one batch of the networks."""
+HANDFUL = 8
+"""Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""
 
 MINE = "lv-batch-"
 """How the browser names the files that it sends: they are deleted as soon as they were read."""
@@ -75,8 +74,8 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             return {"lost": True}
         except StoreError as error:
             return {"error": texts("analyse.no_ensemble", why=texts.said(str(error)))}
-        except Exception:
-            logging.getLogger(__name__).exception("a part of a batch could not be judged")
+        except Exception as error:
+            visitor.log("a part of a batch could not be judged", error)
             return {"error": texts("batch.inside")}
         finally:
             _forget(items)
@@ -92,7 +91,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
                 small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
                 content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
         except (ValueError, OSError) as error:
-            logging.getLogger(__name__).warning("a batch could not be kept as %s: %s", kind, error)
+            visitor.log("a batch could not be kept", error)
             return {"error": texts("batch.inside")}
         return {"type": KINDS.get(kind, ""), "content": base64.b64encode(content).decode()}
 

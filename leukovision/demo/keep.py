@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
@@ -38,8 +37,8 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
             return json.dumps({"said": texts("report.gone"), "number": event.number})
         try:
             made = report.of_cell(get_ensemble(), now.analysis, now.picture, now.name, texts=texts).made(kind)
-        except (OSError, RuntimeError, StoreError):
-            logging.getLogger(__name__).exception("a report could not be made")
+        except (OSError, RuntimeError, StoreError) as error:
+            visitor.log("a report could not be made", error)
             return json.dumps({"said": texts("batch.inside"), "number": event.number})
         return json.dumps({
             "name": f"{PurePath(report.base_name(now.name)).stem}.{kind}",

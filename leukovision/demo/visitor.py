@@ -1,8 +1,11 @@
-"""A visitor comes in; the texts in their language go out: for answers, and for the page as it opens."""
+"""A visitor comes in; the texts in their language go out, for answers and for the page as it opens; and what
+went wrong for them goes into the log, without what it says of their files."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import traceback
 from collections.abc import Callable
 
 import gradio as gr
@@ -43,4 +46,15 @@ def start(make: Callable[[Texts], str]) -> I18nData:
     return I18N(key)
 
 
-__all__ = ["I18N", "label", "said", "start", "texts"]
+def log(what: str, error: BaseException) -> None:
+    """Log where an error came from. What it says may name a file: nobody's business but the sender's.
+
+    Args:
+        what: happened, as "a report could not be made".
+        error: which one.
+    """
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger(__name__).error("%s: %s at\n%s", what, type(error).__name__, where)
+
+
+__all__ = ["I18N", "label", "log", "said", "start", "texts"]
