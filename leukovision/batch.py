@@ -1,10 +1,11 @@
-"""Files, folders and zip files come in; a row for each picture goes out, one after the other."""
+"""Files, folders, zip files and tables come in; a row for each picture goes out, one after the other."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import threading
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,7 +74,7 @@ COLUMNS = tuple(Row.model_fields)
 
 @dataclass(frozen=True)
 class File:
-    """A file that may be a picture.
+    """A file that may be a picture. It can be pickled and read by another process that sees the same disk.
 
     Attributes:
         name: what to call it in results and errors.
@@ -94,7 +95,8 @@ class Judged:
 
 
 def find(paths: Sequence[Path]) -> list[File]:
-    """Files as they are given, folders as the pictures in them at any depth, zip files as those in them.
+    """Files as they are given, folders as the pictures in them at any depth, zip files and Parquet tables as
+    those in them.
 
     Raises:
         FileNotFoundError: there is no such file or folder, or no picture in a folder.
@@ -108,9 +110,9 @@ def find(paths: Sequence[Path]) -> list[File]:
             files += [File(str(one), one.read_bytes) for one in found]
         elif not path.exists():
             raise FileNotFoundError(f"{path}: there is no such file or folder.")
-        elif path.suffix.lower() == ".zip":
+        elif inside := INSIDE.get(path.suffix.lower()):
             try:
-                files += unzip(path, str(path))
+                files += inside(path, str(path))
             except CellError as error:
                 files.append(File(str(path), partial(refuse, str(error))))
         else:
@@ -131,7 +133,7 @@ def unzip(path: Path, name: str) -> list[File]:
         OSError: it cannot be read.
     """
     try:
-        archive = zipfile.ZipFile(path)
+        archive = _Zip(path)
     except (zipfile.BadZipFile, NotImplementedError):
         raise CellError(f"{name}: not a zip file, or it is cut short; send the whole file again.") from None
     held = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -162,6 +164,42 @@ def unzip(path: Path, name: str) -> list[File]:
             f"send at most {MAX_INFLATED // 1024**3} GB at once."
         )
     return [File(f"{name}/{_shown(entry)}", partial(_inflate, archive, entry, name)) for entry in inside]
+
+
+def in_table(path: Path, name: str) -> list[File]:
+    """The pictures in a Parquet table, a group of rows of which is in memory at a time.
+
+    Args:
+        path: of a table with a column of pictures, `bytes`, and if they have names, `file`; or with a column
+            `image` of both as Hugging Face's datasets have it, fields `bytes` and `path`.
+        name: what to call it; a picture without a name has its row's number.
+
+    Raises:
+        CellError: not a Parquet table, or no such column in it.
+        OSError: it cannot be read.
+    """
+    import pyarrow as pa
+
+    try:
+        table, files = _Table(path), list[File]()
+        if not table.has_pictures:
+            wanted = "`bytes` with `file`, or `image` with the fields `bytes` and `path`"
+            raise CellError(f"{name}: has no column of pictures; wanted is {wanted}.")
+        for group in range(table.groups):
+            for row, own in enumerate(table.names(group)):
+                shown = f"{name}/{own[-200:] if own else len(files)}"
+                files.append(File(shown, partial(table.picture, group, row, shown)))
+    except pa.ArrowInvalid:
+        raise CellError(
+            f"{name}: not a Parquet table, or it is cut short; send the whole file again."
+        ) from None
+    if not files:
+        raise CellError(f"{name}: there are no rows in it.")
+    return files
+
+
+INSIDE: dict[str, Callable[[Path, str], list[File]]] = {".zip": unzip, ".parquet": in_table}
+"""What holds pictures, by the ending of a file's name."""
 
 
 def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) -> Iterator[Judged]:
@@ -265,6 +303,57 @@ def _read_ahead(files: Sequence[File], size: int) -> Iterator[list[tuple[File, C
             ready, ahead = ahead, pool.map(read, batch)
             if found := list(ready):
                 yield found
+
+
+class _Zip(zipfile.ZipFile):
+    """A zip file that another process opens for itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Zip, (self.filename,)
+
+
+class _Table:
+    """A Parquet table with a column of pictures, as `in_table` wants it.
+
+    Another process opens it for itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from pyarrow import parquet
+
+        self.path, self._file = path, parquet.ParquetFile(path)
+        # Columns that are fields of another one have its name before theirs.
+        columns = {column.path for column in self._file.schema}
+        pairs = (("file", "bytes"), ("image.path", "image.bytes"))
+        self._name, self._bytes = next((pair for pair in pairs if pair[1] in columns), ("", ""))
+        if self._name not in columns:
+            self._name = ""
+        self.has_pictures, self.groups = bool(self._bytes), self._file.num_row_groups
+        self._lock = threading.Lock()
+        self._held: tuple[int, Any] = (-1, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Table, (self.path,)
+
+    def names(self, group: int) -> list[str | None]:
+        """What the pictures of a group of rows are called."""
+        if not self._name:
+            return [None] * self._file.metadata.row_group(group).num_rows
+        return [None if name is None else str(name) for name in self._column(group, self._name).to_pylist()]
+
+    def picture(self, group: int, row: int, name: str) -> bytes:
+        """The bytes of one; those of its group are kept until another group is asked for."""
+        with self._lock:
+            if self._held[0] != group:
+                self._held = group, self._column(group, self._bytes)
+            found = self._held[1][row].as_py()
+        if not isinstance(found, bytes):
+            raise CellError(f"{name}: there is no picture in this row.")
+        return found
+
+    def _column(self, group: int, name: str) -> Any:
+        column = self._file.read_row_group(group, columns=[name]).column(0)
+        return column.combine_chunks().field(0) if "." in name else column
 
 
 def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:

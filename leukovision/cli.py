@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def demo(
 @app.command()
 def analyse(
     paths: Annotated[
-        list[Path], typer.Argument(help="Pictures of one cell each, or folders or zip files of them.")
+        list[Path],
+        typer.Argument(help="Pictures of one cell each, or folders, zip files or Parquet tables of them."),
     ],
     ensemble: EnsembleOption = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table here.")] = None,
@@ -87,11 +89,26 @@ def analyse(
     ] = None,
     maps: Annotated[Path | None, typer.Option(help="Folder for the four maps of each cell.")] = None,
     views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Judge with Ray, on the cluster at this address, or `local` for this machine's processors; "
+            "--parquet is then a folder of parts, and a run that was stopped goes on.",
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="So many of --ray; by default all.")] = None,
 ) -> None:
     """Decide on cells: a row each, also for a file that cannot be read."""
     from leukovision import batch
 
     tables = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
+    if ray:
+        with _said():
+            if not parquet_file or report_file or maps:
+                raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
+            bad = _judge_with_ray(paths, ensemble, parquet_file, ray, workers, views, (csv_file, json_file))
+        raise typer.Exit(1 if bad else 0)
     with _said():
         files = batch.find(paths)
         if report_file:
@@ -215,26 +232,51 @@ def train(
         Path | None,
         typer.Option(help="Folder that keeps what the backbones see, for other runs on the same data."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="So many processes of this machine, as one for each GPU. Across machines start the same "
+            "command on each, with TF_CONFIG to say who is who.",
+        ),
+    ] = 1,
 ) -> None:
     """Train an ensemble; a run that was killed goes on from what the backbones had seen."""
-    from leukovision.training import dataset
-    from leukovision.training.fit import Recipe, fit
+    from leukovision.training import dataset, workers
+    from leukovision.training.fit import Recipe, fit, see
 
+    if processes > 1 and not os.environ.get(workers.CLUSTER):
+        if status := workers.start(processes, [sys.executable, "-m", "leukovision", *sys.argv[1:]]):
+            raise typer.Exit(status if status == 2 else 1)
+        return
     _import_keras()
     with _said(), _progress("steps") as advance:
+        among = workers.joined()
         images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
         recipe = Recipe.of(preset, seed=seed, epochs=epochs, rate=rate, size=size)
+        weights = None if backbone_weights == "none" else backbone_weights
+        kept = features or out / "features"
+
+        def show(what: str, done: int, of: int, remark: str) -> None:
+            advance(done, of, f"{what} {remark}")
+
+        if among.count > 1:
+            see(images, recipe, backbone or list(BACKBONES), weights, kept, among, show)
+            if among.index:
+                console.print("what this worker was needed for is done", highlight=False)
+                return
         manifest = fit(
             images,
             out,
             recipe,
             backbone or list(BACKBONES),
-            weights=None if backbone_weights == "none" else backbone_weights,
+            weights=weights,
             held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
             held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
-            kept=features,
+            kept=kept,
             name=name,
-            progress=lambda what, done, of, remark: advance(done, of, f"{what} {remark}"),
+            progress=show,
         )
     console.print(f"{manifest.name}: {len(manifest.members)} members in {out}", highlight=False)
 
@@ -443,6 +485,32 @@ def space(
         repo, _, revision = ensemble.partition("@")
         for name in publish.space(out, repo, revision or None):
             console.print(str(out / name), highlight=False, soft_wrap=True)
+
+
+def _judge_with_ray(
+    paths: list[Path],
+    ensemble: str | None,
+    out: Path,
+    address: str,
+    workers: int | None,
+    views: int | None,
+    tables: tuple[Path | None, Path | None],
+) -> bool:
+    """Whether some file could not be read."""
+    from leukovision import batch, hub, many, store
+    from leukovision.ensemble import Source
+
+    files, found = batch.find(paths), hub.find(ensemble)
+    with _progress("cells") as advance:
+        many.judge(found, files, out, address, workers, views, advance)
+    rows = list(many.rows(files, out))
+    for path, write in zip(tables, (batch.as_csv, batch.as_json), strict=True):
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(write(rows))
+    manifest = store.read_manifest(found.folder)
+    _summary(rows, str(Source(manifest.name, manifest.version, found.origin)), shown=False)
+    return any(row.error for row in rows)
 
 
 def _of_split(names: str, split: str) -> str:

@@ -1,7 +1,11 @@
 """Images -> an ensemble's folder: learns, says who was held out, and sees each image only once."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +53,9 @@ def test_an_ensemble_says_who_was_held_out_of_its_training(trained: Path) -> Non
 
 
 def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:
+    ensemble = load_ensemble(trained)
     analyses = {
-        path: load_ensemble(trained).analyse([read_cell(path)])[0].logit
+        path: ensemble.analyse([read_cell(path)])[0].logit
         for kind in ("all", "hem")
         for path in sorted((data / "fold_0" / kind).glob("UID_*[23]_*_1_*.png"))
     }
@@ -68,6 +73,41 @@ def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
     assert kept.stat().st_mtime_ns == before
     first, again = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again"))
     assert all(np.abs(tensor - again[name]).max() <= 1e-3 for name, tensor in first.items())
+
+
+def test_two_workers_make_the_same_ensemble_also_when_one_is_killed(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "two", tmp_path / "kept"
+    more = ("--hold-out", "1,H1", "--features", str(kept), "--workers", "2")
+    # What Xception sees comes first here; the worker is killed between the two.
+    run = command(data, out, *more)
+    run.insert(run.index("--backbone"), "--backbone=xception")
+    first = subprocess.Popen(run, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not any(kept.glob("xception-*.npz")) and first.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    os.kill(_worker_of(first.pid, 1), signal.SIGKILL)
+    said = first.communicate(timeout=120)[1]
+    assert first.returncode and "Run the same command again" in said
+    (seen,) = kept.glob("*.npz")
+    before = seen.stat().st_mtime_ns
+
+    subprocess.run(run, check=True, capture_output=True, timeout=300)
+    assert seen.stat().st_mtime_ns == before
+    assert [member.backbone for member in store.read_manifest(out).members] == ["xception", "inception_v3"]
+    one, two = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, out))
+    assert all(np.abs(tensor - two[name]).max() <= 1e-3 for name, tensor in one.items())
+
+
+def _worker_of(parent: int, index: int) -> int:
+    """Process id of a worker that was started by another process."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            its_parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if its_parent == parent and f'"index": {index}' in (process / "environ").read_text():
+                return int(process.name)
+    raise AssertionError("no such worker")
 
 
 def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +16,14 @@ from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.pixels import Input
 from leukovision.training.dataset import Image
+from leukovision.training.workers import Alone
 
 if TYPE_CHECKING:
     import keras
 
 BATCH = 32
-_SAVED_EVERY = 32 * BATCH
+_SAVED_EVERY = 32
+"""Steps."""
 
 
 def pooled(
@@ -28,6 +32,7 @@ def pooled(
     input: Input,
     kept: Path,
     progress: Callable[[int], object] = lambda _: None,
+    among: Alone | None = None,
 ) -> np.ndarray:
     """The mean over the last feature map of a network's frozen layers, for each image.
 
@@ -39,13 +44,18 @@ def pooled(
             of input; images are known in it by the hash of their bytes, so that runs on other parts of
             the same data share it, and a run that was killed goes on.
         progress: called with how many are done.
+        among: the workers that share this, each of which calls it with the same images; only this process
+            by default.
 
     Returns:
         (n, C) float32.
 
     Raises:
         CellError: a file that cannot be read, by name.
+        ConnectionError: a worker is gone; what was seen until then is kept.
+        ValueError: the workers do not have the same images, weights, or folder.
     """
+    among = among or Alone()
     trunk = trunk_of(network)
     path = kept / f"{network.name}-{_state(trunk, input)}.npz"
     known: dict[str, np.ndarray] = {}
@@ -58,23 +68,46 @@ def pooled(
     def numbers(image: Image) -> np.ndarray:
         return input.numbers(input.picture(read_cell(image.path)))
 
-    with ThreadPoolExecutor() as pool:
-        # One batch is read while the network works on the one before.
-        ahead = [pool.submit(numbers, image) for image in wanted[:BATCH]]
-        for start in range(0, len(wanted), BATCH):
-            batch = np.stack([reading.result() for reading in ahead])
-            following = wanted[start + BATCH : start + 2 * BATCH]
-            ahead = [pool.submit(numbers, image) for image in following]
-            # Always the same shape: each new one would be compiled anew.
-            padding = ((0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0))
-            found = np.asarray(trunk.predict_on_batch(np.pad(batch, padding)), dtype=np.float32)
-            for image, row in zip(wanted[start : start + BATCH], found, strict=False):
-                known[image.sha256] = row
-            done += len(batch)
-            progress(done)
-            if not following or (start + BATCH) % _SAVED_EVERY == 0:
-                _save(path, known)
+    _agree(among, path.name, wanted)
+    step = BATCH * among.count
+
+    def own(start: int) -> list[Image]:
+        """This worker's part of a step."""
+        return wanted[start + BATCH * among.index : start + step][:BATCH]
+
+    try:
+        with ThreadPoolExecutor() as pool:
+            # One batch is read while the network works on the one before.
+            ahead = [pool.submit(numbers, image) for image in own(0)]
+            for start in range(0, len(wanted), step):
+                batch = np.zeros((BATCH, *trunk.input.shape[1:]), dtype=np.float32)
+                for place, reading in enumerate(ahead):
+                    batch[place] = reading.result()
+                ahead = [pool.submit(numbers, image) for image in own(start + step)]
+                # Always the same shape: each new one would be compiled anew.
+                found = among.gather(np.asarray(trunk.predict_on_batch(batch), dtype=np.float32))
+                for image, row in zip(wanted[start : start + step], found, strict=False):
+                    known[image.sha256] = row
+                    done += 1
+                progress(done)
+                if among.index == 0 and (start // step + 1) % _SAVED_EVERY == 0:
+                    _save(path, known)
+    finally:
+        # Whoever is left when another worker is gone keeps what there is.
+        if wanted and (among.index == 0 or sys.exc_info()[0]):
+            _save(path, known)
     return np.stack([known[image.sha256] for image in images])
+
+
+def _agree(among: Alone, state: str, wanted: Sequence[Image]) -> None:
+    """See that all workers are about to look at the same images, in the same order, with the same layers."""
+    digest = hashlib.sha256("".join([state, *(image.sha256 for image in wanted)]).encode()).digest()
+    found = among.gather(np.frombuffer(digest, dtype=np.int32)[None])
+    if (found != found[0]).any():
+        raise ValueError(
+            "The workers do not see the same images, weights, or folder of what was seen before: each needs "
+            "the same command and the same files."
+        )
 
 
 def _state(trunk: keras.Model, input: Input) -> str:
@@ -87,6 +120,6 @@ def _state(trunk: keras.Model, input: Input) -> str:
 
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part.npz")
+    aside = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(aside, sha256=np.array(list(known)), features=np.stack(list(known.values())))
     aside.replace(path)

@@ -20,6 +20,7 @@ from leukovision.pixels import Input
 from leukovision.training.dataset import Image, chances
 from leukovision.training.features import pooled
 from leukovision.training.reference import describe
+from leukovision.training.workers import Alone
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,49 @@ def fit(
     return manifest
 
 
+def see(
+    images: Sequence[Image],
+    recipe: Recipe,
+    backbones: Sequence[str],
+    weights: str | Path | None,
+    kept: Path,
+    among: Alone,
+    progress: Callable[[str, int, int, str], object] = lambda *_: None,
+) -> None:
+    """Share what takes long in `fit` with other workers: afterwards it lies in `kept`.
+
+    Args:
+        images, recipe, backbones, weights, kept, progress: as in `fit`.
+        among: the workers.
+
+    Raises:
+        CellError, ConnectionError, ValueError: as `features.pooled`.
+    """
+    for name in backbones:
+        _seen(name, images, recipe, weights, kept, progress, among)
+
+
+def _seen(
+    name: str,
+    images: Sequence[Image],
+    recipe: Recipe,
+    weights: str | Path | None,
+    kept: Path,
+    progress: Callable[[str, int, int, str], object],
+    among: Alone | None = None,
+) -> tuple[Any, np.ndarray]:
+    """A network whose head is not trained yet; (n, C), what its backbone sees."""
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
+
+    def said(done: int) -> object:
+        return progress(f"{BACKBONES[name].title} sees", done, len(images), "")
+
+    return network, pooled(network, images, recipe.input, kept, said, among)
+
+
 def _describe(
     images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
 ) -> dict[str, Any]:
@@ -164,11 +208,7 @@ def _fit_member(
     import keras
 
     title = BACKBONES[name].title
-    keras.utils.set_random_seed(recipe.seed)
-    network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
-    seen = pooled(
-        network, images, recipe.input, kept, lambda done: progress(f"{title} sees", done, len(images), "")
-    )
+    network, seen = _seen(name, images, recipe, weights, kept, progress)
     standard = set_standard(network, seen)
     is_all = np.array([image.is_all for image in images])
     # Classes and subjects are drawn evenly, so that a donor with 400 cells does not stand for all donors.
