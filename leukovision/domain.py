@@ -7,6 +7,7 @@ training cell, and do the networks see in it what they saw in those?
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from leukovision import store
-from leukovision.cell import Cell, foreground
+from leukovision.cell import Cell, box_of, filled, foreground
 
 LOOKS = (
     "area", "red", "green", "blue", "red_spread", "green_spread", "blue_spread", "sharpness", "coarseness",
@@ -66,21 +67,18 @@ class Domain:
     looks_limit: float
     distance_limit: float
 
-    def check(self, cell: Cell, features: np.ndarray) -> str:
-        """Why a cell is unlike the training cells, in a sentence; "" if it is not.
-
-        Args:
-            cell: the cell.
-            features: (F,) float32, its features as `Ensemble.features` gives them.
-        """
+    def odd(self, cell: Cell) -> str:
+        """Why a cell looks unlike the training cells, in a sentence; "" if it does not."""
         if not cell.on_black:
             return NOT_ON_BLACK
         if second(cell) >= TWO:
             return _SECOND
         found = looks(cell)
-        if self.oddity(found) > self.looks_limit:
-            return self._why_odd(found)
-        return _FAR if self.distance(features) > self.distance_limit else ""
+        return self._why_odd(found) if self.oddity(found) > self.looks_limit else ""
+
+    def far(self, distance: float) -> str:
+        """The same of what the networks see in it, by its `distance`."""
+        return _FAR if distance > self.distance_limit else ""
 
     def oddity(self, found: np.ndarray) -> float:
         """Mahalanobis distance of (L,) `looks` to those of training cells, in logarithms."""
@@ -125,26 +123,44 @@ def looks(cell: Cell) -> np.ndarray:
         255; sharpness, which is detail of 1 to 2 px over detail of 2 to 4 px; coarseness, which is detail
         of 4 to 8 px over detail of 2 to 4 px. Only the inside of the cell counts for the last two.
     """
-    box = ndimage.find_objects(cell.outline.astype(np.uint8))[0]
-    outline, pixels = cell.outline[box], cell.pixels[box].astype(np.float32)
-    values = pixels[outline]
-    depth = ndimage.distance_transform_edt(np.pad(outline, 1))[1:-1, 1:-1]
-    inside = depth > min(8, depth.max() / 2)
+    outline, pixels = cell.outline[cell.box], cell.pixels[cell.box]
+    channels = [pixels[..., place].astype(np.float32) for place in range(3)]
+    values = [channel[outline] for channel in channels]
+    inside = cell.depth > min(8, cell.depth.max() / 2)
     # The black around the cell would be the sharpest thing in the picture.
-    grey = np.where(outline, (pixels[..., 0] + pixels[..., 1] + pixels[..., 2]) / 3, values.mean())
-    blurred = [ndimage.gaussian_filter(grey, sigma) for sigma in (1, 2, 4, 8)]
-    details = [(a - b)[inside].std() for a, b in pairwise(blurred)]
+    grey = np.where(outline, sum(channels) / np.float32(3), np.mean(values))
+    by_1, by_2 = (ndimage.gaussian_filter(grey, sigma) for sigma in (1, 2))
+    # What is blurred by 2 px has hardly anything finer than 4 px left: every second pixel says it all.
+    by_4, by_8 = _more_blurred(by_2[::2, ::2], (2, 4, 8), 2)
+    details = [
+        (by_1 - by_2)[inside].std(),
+        (by_2[::2, ::2] - by_4)[inside[::2, ::2]].std(),
+        (by_4 - by_8)[inside[::2, ::2]].std(),
+    ]
     fine, medium, coarse = np.maximum(details, 0.05)
     return np.array(
         [
-            len(values),
-            *np.maximum(values.mean(axis=0), 0.5),
-            *np.maximum(values.std(axis=0), 0.5),
+            outline.sum(),
+            *(max(channel.mean(), 0.5) for channel in values),
+            *(max(channel.std(), 0.5) for channel in values),
             fine / medium,
             coarse / medium,
         ],
         dtype=np.float64,
     )
+
+
+def _more_blurred(blurred: np.ndarray, sigmas: Sequence[float], step: int) -> list[np.ndarray]:
+    """A picture that is blurred by the first sigma, px, blurred by each of the others.
+
+    Args:
+        blurred: (h, w) float32, every `step`-th pixel of it.
+    """
+    found = []
+    for before, after in pairwise(sigmas):
+        blurred = ndimage.gaussian_filter(blurred, np.sqrt(after**2 - before**2) / step)
+        found.append(blurred)
+    return found
 
 
 def second(cell: Cell) -> float:
@@ -155,13 +171,15 @@ def second(cell: Cell) -> float:
         whether they touch or not.
     """
     found = foreground(cell.pixels)
-    box = ndimage.find_objects(found.astype(np.uint8))[0]
-    parts, _ = ndimage.label(~np.pad(found[box], 1))
-    # What is not black, and the holes in it: all but the black that reaches the corner.
-    depth = ndimage.distance_transform_edt(parts != parts[0, 0])[1:-1, 1:-1]
-    row, column = np.unravel_index(np.where(cell.outline[box], depth, 0).argmax(), depth.shape)
+    box = box_of(found)
+    outline, found = cell.outline[box], filled(found[box])
+    if (found == outline).all():
+        depth = cell.depth
+    else:
+        depth = ndimage.distance_transform_edt(np.pad(found, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(np.where(outline, depth, 0).argmax(), depth.shape)
     rows, columns = np.ogrid[: depth.shape[0], : depth.shape[1]]
-    beside = np.hypot(rows - row, columns - column) - depth[row, column]
+    beside = np.sqrt((rows - row) ** 2 + (columns - column) ** 2) - depth[row, column]
     return max(float(np.minimum(depth, beside).max() / depth[row, column]), 0.0)
 
 

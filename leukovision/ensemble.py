@@ -8,7 +8,9 @@ and explanation come out of one forward pass, and the second is exactly the firs
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,17 +137,32 @@ class Ensemble:
         views = views or self.manifest.views
         if views not in (1, 8):
             raise ValueError(f"views can be 1 or 8, not {views}.")
-        result = []
-        for start in range(0, len(cells), BATCH):
-            batch = cells[start : start + BATCH]
-            pictures = [self.input.picture(cell) for cell in batch]
-            numbers = np.stack([self.input.numbers(picture) for picture in pictures])
-            maps, pooled = self._viewed(numbers, views)
-            for place, (cell, picture) in enumerate(zip(batch, pictures, strict=True)):
-                seen = inside(numbers[place])
-                own = [on_cell(m[place], seen) for m in maps]
-                result.append(self._conclude(cell, picture, own, pooled[place]))
-        return result
+        batches = [cells[start : start + BATCH] for start in range(0, len(cells), BATCH)]
+        found = []
+        # While the networks look at one batch, the next is made ready, and the one before concluded on.
+        with ThreadPoolExecutor(2) as beside:
+            ahead = [beside.submit(self._seen, cell) for cell in cells[:BATCH]]
+            for batch, following in pairwise([*batches, ()]):
+                pictures, inputs = zip(*(one.result() for one in ahead), strict=True)
+                odd = [beside.submit(self._odd, cell) for cell in batch]
+                ahead = [beside.submit(self._seen, cell) for cell in following]
+                numbers = np.stack(inputs)
+                maps, pooled = self._viewed(numbers, views)
+                for place, picture in enumerate(pictures):
+                    own = [on_cell(m[place], inside(numbers[place])) for m in maps]
+                    found.append(beside.submit(self._conclude, picture, own, pooled[place], odd[place]))
+        return [one.result() for one in found]
+
+    def _seen(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+        """The picture of a cell, and its numbers."""
+        picture = self.input.picture(cell)
+        return picture, self.input.numbers(picture)
+
+    def _odd(self, cell: Cell) -> str:
+        """Why a cell looks out of domain, or ""; without statistics only black around it is asked for."""
+        if self.domain:
+            return self.domain.odd(cell)
+        return "" if cell.on_black else domain.NOT_ON_BLACK
 
     def maps(self, numbers: np.ndarray) -> list[np.ndarray]:
         """The maps that add up, of one picture as its backbones read it, changed in any way.
@@ -195,9 +212,9 @@ class Ensemble:
         return [np.mean(member, axis=0) for member in back], pooled[: len(numbers)]
 
     def _conclude(
-        self, cell: Cell, picture: np.ndarray, maps: Sequence[np.ndarray], features: np.ndarray
+        self, picture: np.ndarray, maps: Sequence[np.ndarray], features: np.ndarray, looks: Future[str]
     ) -> Analysis:
-        """Pool the members' maps of one cell."""
+        """Pool the members' maps of one cell; `looks` will say why it looks odd."""
         members: dict[str, MemberAnalysis] = {}
         logit = constant = 0.0
         cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
@@ -216,18 +233,12 @@ class Ensemble:
             constant += spec.weight * member_constant
             cam += spec.weight * member_cam
         p_all = sigmoid(logit)
-        odd = self._unlike(cell, features)
-        decision, reason = ("unsure", odd) if odd else self._decide(p_all)
         distance = self.domain.distance(features) if self.domain else float("nan")
+        odd = looks.result() or (self.domain.far(distance) if self.domain else "")
+        decision, reason = ("unsure", odd) if odd else self._decide(p_all)
         return Analysis(
             decision, p_all, logit, constant, cam, members, not odd, reason, self.source, picture, distance
         )
-
-    def _unlike(self, cell: Cell, features: np.ndarray) -> str:
-        """Why a cell is out of domain, or ""; without statistics nothing but black around it is asked for."""
-        if self.domain:
-            return self.domain.check(cell, features)
-        return "" if cell.on_black else domain.NOT_ON_BLACK
 
     def _decide(self, p_all: float) -> tuple[str, str]:
         """Decision and, where it is "unsure", the reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,13 +49,9 @@ class Input:
         left, top, width = _field(cell, self.geometry, margin)
         # Black all around, so that a field wider than the frame can be cut out of it.
         pad = max(0, int(np.ceil(max(-left, -top, left + width - FRAME, top + width - FRAME))))
-        pixels = np.pad(cell.pixels, ((pad, pad), (pad, pad), (0, 0)))
-        image = Image.fromarray(pixels).resize(
-            (side, side),
-            Image.Resampling.BICUBIC,
-            (left + pad, top + pad, left + pad + width, top + pad + width),
-        )
-        return np.asarray(image)
+        pixels = np.pad(cell.pixels, ((pad, pad), (pad, pad), (0, 0))) if pad else cell.pixels
+        box = (left + pad, top + pad, left + pad + width, top + pad + width)
+        return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box))
 
     def numbers(self, picture: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8 picture -> (h, w, 3) float32: black is -1, a cell's pixels mostly -1 to 1."""
@@ -75,14 +72,27 @@ def standardise(picture: np.ndarray) -> np.ndarray:
     The spread is the one of a normal distribution with the same middle 80 %, so that a bright rim or a
     scrap of a neighbour does not flatten the chromatin.
     """
-    numbers = np.full(picture.shape, -1, dtype=np.float32)
     cell = foreground(picture)
-    if cell.any():
-        values = picture[cell].astype(np.float32)
-        low, middle, high = np.percentile(values, (10, 50, 90), axis=0).astype(np.float32)
+    if not cell.any():
+        return np.full(picture.shape, -1, dtype=np.float32)
+    # By what becomes of each of 256 levels, not of each pixel: that takes a quarter of the time.
+    counts = Image.fromarray(picture).histogram(Image.fromarray(cell))
+    tables = []
+    for channel in range(3):
+        low, middle, high = _quantiles(counts[256 * channel :][:256], (0.1, 0.5, 0.9))
         # A floor on the spread: an even patch must not be blown up into noise.
-        numbers[cell] = 0.3 * (values - middle) / np.maximum((high - low) / 2.563, 3.0)
-    return np.clip(numbers, -1, 1.5)
+        tables.append(0.3 * (np.arange(256) - middle) / max((high - low) / 2.563, 3.0))
+    table = np.append(np.clip(np.concatenate(tables), -1, 1.5), -1).astype(np.float32)
+    places = picture + np.array([0, 256, 512], dtype=np.uint16)
+    return table.take(np.where(cell[..., None], places, len(table) - 1))
+
+
+def _quantiles(counts: Sequence[int], parts: Sequence[float]) -> np.ndarray:
+    """As `np.quantile` of whole numbers, by how often there are 0, 1, 2 and so on."""
+    below = np.cumsum(counts)
+    whole, rest = np.divmod(np.multiply(parts, below[-1] - 1), 1)
+    low, high = np.searchsorted(below, whole, "right"), np.searchsorted(below, np.ceil(whole + rest), "right")
+    return np.asarray(low + rest * (high - low))
 
 
 def _field(cell: Cell, geometry: str, margin: float) -> tuple[float, float, float]:
@@ -90,6 +100,7 @@ def _field(cell: Cell, geometry: str, margin: float) -> tuple[float, float, floa
     if geometry == "crop" or not cell.on_black:
         width = (CROP if geometry == "crop" else FRAME) * margin
         return (FRAME - width) / 2, (FRAME - width) / 2, width
-    rows, columns = np.nonzero(cell.outline)
-    width = float(np.sqrt(4 * len(rows) / np.pi)) / FILL * margin
-    return columns.mean() + 0.5 - width / 2, rows.mean() + 0.5 - width / 2, width
+    across, down = cell.outline.sum(axis=0), cell.outline.sum(axis=1)
+    area, places = down.sum(), np.arange(FRAME)
+    width = float(np.sqrt(4 * area / np.pi)) / FILL * margin
+    return across @ places / area + 0.5 - width / 2, down @ places / area + 0.5 - width / 2, width
