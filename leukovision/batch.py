@@ -32,6 +32,9 @@ MAX_BYTES = 100 * 1024**2
 MAX_INFLATED = 8 * 1024**3
 """Most bytes that the pictures of a zip file may be, inflated: they are never all in memory."""
 
+GROUP = 4 * BATCH
+"""Files that are read and judged together."""
+
 THUMBNAIL = 80
 """Side of a thumbnail, px."""
 
@@ -205,7 +208,7 @@ INSIDE: dict[str, Callable[[Path, str], list[File]]] = {".zip": unzip, ".parquet
 def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) -> Iterator[Judged]:
     """Decide on files one after the other, each when it is asked for.
 
-    At most two batches are in memory. Whoever asks for no more has stopped it; what is left of the files
+    At most two groups are in memory. Whoever asks for no more has stopped it; what is left of the files
     can be judged later.
 
     Args:
@@ -216,7 +219,7 @@ def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) 
     Yields:
         What is said of each file, in order.
     """
-    for batch in _read_ahead(files, BATCH):
+    for batch in _read_ahead(files, GROUP):
         cells = [cell for _, cell in batch if isinstance(cell, Cell)]
         analyses = iter(ensemble.analyse(cells, views))
         for file, cell in batch:
@@ -285,7 +288,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": as_csv, "json": as
 
 
 def _read_ahead(files: Sequence[File], size: int) -> Iterator[list[tuple[File, Cell | CellError]]]:
-    """Batches of files with the cell, or the reason why there is none, of each."""
+    """Groups of files with the cell, or the reason why there is none, of each."""
 
     def read(file: File) -> tuple[File, Cell | CellError]:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import threading
 from collections import deque
@@ -17,10 +19,26 @@ from leukovision.backbones import HEAD, WEIGHED
 if TYPE_CHECKING:
     import keras
 
-BATCH = 4
-"""Most pictures a forward pass. On a processor a larger batch is no faster, and memory grows with it."""
-
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def _processors() -> int:
+    """How many processors a container may use; those of the machine where it has no limit."""
+    count = os.cpu_count() or 1
+    try:
+        most, period = _QUOTA.read_text().split()
+        return min(count, max(1, round(int(most) / int(period))))
+    except (OSError, ValueError):  # no such limit
+        return count
+
+
+def _largest(count: int) -> int:
+    """The largest power of two that is not above a count: a few shapes of batch, and no padding."""
+    return 1 << (count.bit_length() - 1)
+
+
+BATCH = _largest(min(max(_processors(), 2), 8))
+"""Most pictures a forward pass. More than there are processors are no faster, and memory grows with them."""
 
 
 @dataclass(eq=False)
@@ -73,6 +91,7 @@ class Forward:
         self._run = tf.function(run, autograph=False).get_concrete_function(wanted)
         self._turn = threading.Condition()
         self._busy = False
+        self._passed = False
         self._queue: deque[_Waiting] = deque()
 
     def __call__(self, numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -127,6 +146,9 @@ class Forward:
         try:
             passed = self._run(tf.constant(np.stack([one.numbers for one in batch])))
             outputs = [output.numpy() for output in passed]
+            if not self._passed:
+                self._passed = True
+                _give_back()
             for place, one in enumerate(batch):
                 one.found = [output[place] for output in outputs]
         except BaseException as error:
@@ -134,24 +156,21 @@ class Forward:
                 one.error = error
 
 
-def _largest(count: int) -> int:
-    """The largest power of two that is not above a count: a few shapes of batch, and no padding."""
-    return 1 << (count.bit_length() - 1)
-
-
 def _set_threads() -> None:
     """As many threads as the processors that a container may use; TensorFlow counts those of the machine."""
     import tensorflow as tf
 
-    try:
-        most, period = _QUOTA.read_text().split()
-        allowed = max(1, round(int(most) / int(period)))
-    except (OSError, ValueError):  # no such limit
-        return
-    threading_ = tf.config.threading
+    threading_, allowed = tf.config.threading, _processors()
     if allowed < (os.cpu_count() or 1) and not threading_.get_intra_op_parallelism_threads():
         try:
             threading_.set_intra_op_parallelism_threads(allowed)
             threading_.set_inter_op_parallelism_threads(allowed)
         except RuntimeError:  # somebody has used TensorFlow in this process before, and has chosen
             return
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, where the C library can: after the first pass about 200 MB, which
+    making its kernels took."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -14,7 +14,6 @@ from pyarrow import parquet
 from leukovision import Ensemble, batch, painter, read_cell
 from leukovision.backbones import BACKBONES
 from leukovision.cell import CellError
-from leukovision.ensemble import BATCH
 
 
 def png(seed: int) -> bytes:
@@ -127,11 +126,11 @@ def test_a_batch_that_was_stopped_goes_on_and_reads_no_further_than_it_must(ense
 
         return batch.File(f"{place}.png", read)
 
-    files = [file(place) for place in range(4 * BATCH)]
+    files = [file(place) for place in range(4 * batch.GROUP)]
     going = batch.judged(ensemble, files)
     first = [next(going).row for _ in range(3)]
     going.close()
-    assert max(opened) < 2 * BATCH
+    assert max(opened) < 2 * batch.GROUP
     assert [row.file for row in first] == ["0.png", "1.png", "2.png"]
     assert "not an image" in (first[1].error or "") and first[2].decision
     rest = [one.row.file for one in batch.judged(ensemble, files[3:5])]

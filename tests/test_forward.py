@@ -11,7 +11,7 @@ from leukovision.forward import BATCH, Forward
 
 @pytest.fixture(scope="module")
 def numbers(ensemble: Ensemble) -> np.ndarray:
-    cells = [read_cell(painter.paint(painter.blast_like(seed), seed=seed)) for seed in range(BATCH + 3)]
+    cells = [read_cell(painter.paint(painter.blast_like(seed), seed=seed)) for seed in range(2 * BATCH + 1)]
     return np.stack([ensemble.input.numbers(ensemble.input.picture(cell)) for cell in cells])
 
 
@@ -34,8 +34,8 @@ def test_a_picture_does_not_depend_on_who_else_waits(forward: Forward, numbers: 
 
 
 def test_what_is_in_a_batch_changes_no_bit_of_the_others(forward: Forward, numbers: np.ndarray) -> None:
-    (first, *_), _ = forward(numbers[:4])
-    (other, *_), _ = forward(np.concatenate([numbers[:1], numbers[5:8]]))
+    (first, *_), _ = forward(numbers[:BATCH])
+    (other, *_), _ = forward(np.concatenate([numbers[:1], numbers[BATCH + 1 : 2 * BATCH]]))
     assert (first[0] == other[0]).all()
 
 
