@@ -25,9 +25,12 @@ audit-dependencies: .venv/installed-dev
 	timeout 120 $(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip \
 		--progress-spinner off --timeout 10 || echo "audit-dependencies: faults were found, or PyPI could not be asked (see above)"
 
-# What a decision costs, into docs/performance.md.
+# What decisions cost, into docs/performance.md.
 bench: .venv/installed-dev
-	$(BIN)/python benchmarks/forward.py
+	$(BIN)/python benchmarks/forward.py 5
+	$(BIN)/python benchmarks/start.py 3
+	$(BIN)/python benchmarks/load.py 1,5,20 30
+	$(BIN)/python benchmarks/cells.py 1000
 
 # The ensemble in weights/ and the figures of the README: each of the four groups of subjects is left out once of
 # training and tested; then one is trained on all and calibrated by what the four said of subjects they had not seen.

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from gradio_client import Client, handle_file
-from measured import served
+from measured import memory, served
 from playwright.sync_api import Page, sync_playwright
 
 from leukovision import batch, load_ensemble
@@ -25,12 +25,6 @@ from leukovision.cell import SUFFIXES
 PORT = 7896
 ADDRESS = f"http://127.0.0.1:{PORT}/"
 DONE = "document.querySelector('.lv-batch-state').textContent.startsWith('Done')"
-
-
-def memory(process: int) -> float:
-    """Resident memory of a process, MB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def on_page(page: Page, files: list[Path]) -> float:

@@ -1,11 +1,11 @@
-"""Fifty visitors at once on the running page, every tenth of whom sends rubbish.
+"""Visitors at once on the running page, every tenth of whom sends rubbish; and what memory it takes.
 
-    .venv/bin/python benchmarks/load.py [VISITORS [SECONDS]]
+    .venv/bin/python benchmarks/load.py [VISITORS[,VISITORS...] [SECONDS]]
 
-Each visitor has a cell of their own, so that a result that was swapped would be seen.
+Each visitor has a cell of their own, so that a result that was swapped would be seen. Against the same cells
+in batches of eight, without a page.
 """
 
-import os
 import statistics
 import sys
 import tempfile
@@ -18,19 +18,13 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from httpx import HTTPStatusError
-from measured import served
+from measured import machine, memory, served, table, write
 from PIL import Image
 
-from leukovision import load_ensemble, painter, read_cell
+from leukovision import Cell, Ensemble, load_ensemble, painter, read_cell
 
 PORT = 7897
 ADDRESS = f"http://127.0.0.1:{PORT}/"
-
-
-def memory(process: int) -> float:
-    """Resident memory of a process, MB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def visit(cell: Path, truth: float | None, until: float, said: Counter, seconds: list[float]) -> None:
@@ -56,11 +50,11 @@ def visit(cell: Path, truth: float | None, until: float, said: Counter, seconds:
         seconds.append(time.monotonic() - start)
 
 
-def main(visitors: int, lasting: float) -> None:
-    """Serve, ask and print."""
+def main(counts: list[int], lasting: float) -> None:
+    """Serve, ask and write."""
     ensemble, truth, cells = load_ensemble(), {}, []
     folder = Path(tempfile.mkdtemp())
-    for place in range(visitors):
+    for place in range(max(counts)):
         cell = folder / f"cell {place}.png"
         if place % 10 == 9:
             cell.write_bytes(b"rubbish" * 1000)
@@ -68,23 +62,48 @@ def main(visitors: int, lasting: float) -> None:
             Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(cell)
             truth[cell] = ensemble.analyse([read_cell(cell)])[0].p_all
         cells.append(cell)
+    alone = bare(ensemble, [read_cell(cell) for cell in list(truth)[:8]], lasting / 3)
+    del ensemble
+    rows, done, faults = [], 0, 0
     with served(PORT) as server:
-        warm, said, seconds = Counter(), Counter(), []
         # What is there once, after all kinds of work were done, is not growth.
-        early = time.monotonic() + min(20, lasting / 3)
-        _together(cells[:10], truth, early, warm, [])
+        _together(cells[:1], truth, time.monotonic() + 1, Counter(), [])
+        rest = memory(server.pid)
+        _together(cells, truth, time.monotonic() + min(20, lasting / 3), Counter(), [])
         before = memory(server.pid)
-        start = time.monotonic()
-        _together(cells, truth, start + lasting, said, seconds)
-        took = time.monotonic() - start
+        for count in counts:
+            said, seconds, start = Counter(), [], time.monotonic()
+            _together(cells[:count], truth, start + lasting, said, seconds)
+            rate = said["right"] / (time.monotonic() - start)
+            slow = statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
+            told = ", ".join(f"{number} {kind}" for kind, number in sorted(said.items()))
+            rows.append([str(count), f"{statistics.median(seconds):.2f} s", f"{slow:.2f} s",
+                         f"{rate:.1f} a second", f"{rate / alone:.2f}", told])  # fmt: skip
+            done += said["right"]
+            faults += sum(number for kind, number in said.items() if kind.startswith(("LOST", "SWAPPED")))
         time.sleep(5)
-        after = memory(server.pid)
-    print(f"{os.cpu_count()} cores, {visitors} visitors, {took:.0f} s")
-    print(", ".join(f"{kind}: {count}" for kind, count in sorted(said.items())))
-    slow = statistics.quantiles(seconds, n=20)[-1]
-    rate, median = said["right"] / took, statistics.median(seconds)
-    print(f"{rate:.1f} right answers a second; median {median:.1f} s, 95 % {slow:.1f} s")
-    print(f"memory {before:.0f} MB before, {after:.0f} MB after: {after / before:.2f}")
+        after, most = memory(server.pid), memory(server.pid, "VmHWM")
+    write("Visitors, and memory", "\n\n".join([
+        f"`benchmarks/load.py {','.join(map(str, counts))} {lasting:.0f}`. {machine()}",
+        f"Each asks again as soon as it has its answer. Against {alone:.1f} cells a second in batches of 8 "
+        "without a page; bars: at least 0.90 of it with 20 visitors, and no error.",
+        table(["visitors", "median", "95 % within", "right answers", "against batches", "what was said"],
+              rows),
+        f"Memory of the page's process: {rest:.0f} MB at rest, {before:.0f} MB in use, {after:.0f} MB after "
+        f"{done} more cells ({after / before:.2f}), {most:.0f} MB at most, while it starts. Bars: at most "
+        "1,200 MB, and no growth.",
+    ]))  # fmt: skip
+    if faults:
+        sys.exit("answers were lost or swapped")
+
+
+def bare(ensemble: Ensemble, cells: list[Cell], lasting: float) -> float:
+    """Cells a second without a page."""
+    ensemble.analyse(cells)
+    start, done = time.monotonic(), 0
+    while time.monotonic() < start + lasting:
+        done += len(ensemble.analyse(cells))
+    return done / (time.monotonic() - start)
 
 
 def _together(cells: list[Path], truth: dict, until: float, said: Counter, seconds: list[float]) -> None:
@@ -98,4 +117,5 @@ def _together(cells: list[Path], truth: dict, until: float, said: Counter, secon
 
 
 if __name__ == "__main__":
-    main(*(int(given) for given in sys.argv[1:2] or ["50"]), *(float(g) for g in sys.argv[2:3] or ["180"]))
+    given = [*sys.argv[1:], *["1,5,20", "30"][len(sys.argv) - 1 :]]
+    main([int(count) for count in given[0].split(",")], float(given[1]))

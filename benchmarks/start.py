@@ -1,11 +1,12 @@
-"""How long the page takes: process to page, to first decision; as seconds and against importing TensorFlow.
+"""How long the page takes: process to page, to first decision; with files in memory, and with none of them.
 
-    .venv/bin/python benchmarks/start.py
+    .venv/bin/python benchmarks/start.py [ROUNDS]
 
-Each figure is the median of three runs, taken in turn in one go, on whatever machine this is.
+Each round in turn; against importing TensorFlow alone. For the cold start the files of this environment are
+taken out of the system's cache, as after the machine was started; not those of the system's own libraries.
 """
 
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,22 @@ import time
 from pathlib import Path
 
 from gradio_client import Client, handle_file
-from measured import served
+from measured import ROOT, machine, served, spread, table, write
 from PIL import Image
 
 from leukovision import painter
 
 PORT = 7899
+
+
+def forget_files() -> None:
+    """Take what is not in use out of the file cache; needs no rights."""
+    os.sync()
+    for folder in (Path(sys.prefix), ROOT / "weights", ROOT / "leukovision"):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def bare() -> float:
@@ -37,17 +48,29 @@ def timed(cell: Path) -> tuple[float, float]:
         return page, time.monotonic() - start
 
 
-def main() -> None:
-    """Measure and print."""
+def main(rounds: int) -> None:
+    """Measure and write."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.png"
         Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(cell)
-        runs = [(bare(), *timed(cell)) for _ in range(3)]
-    imports, pages, decisions = (statistics.median(column) for column in zip(*runs, strict=True))
-    print(f"import tensorflow   {imports:5.1f} s    1.00")
-    print(f"process to page     {pages:5.1f} s    {pages / imports:.2f}")
-    print(f"to first decision   {decisions:5.1f} s    {decisions / imports:.2f}")
+        for name, before in (("warm", lambda: None), ("cold", forget_files)):
+            runs = []
+            for _ in range(rounds):
+                before()
+                alone = bare()
+                before()
+                runs.append((alone, *timed(cell)))
+            imports, pages, decisions = zip(*runs, strict=True)
+            ratio = [decision / alone for decision, alone in zip(decisions, imports, strict=True)]
+            rows.append([name, *map(spread, (imports, pages, decisions)), spread(ratio, "times")])
+    write("Start", "\n\n".join([
+        f"`benchmarks/start.py`, {rounds} rounds. {machine()}",
+        "Bars: the page within 5 s, the first decision within 15 s.",
+        table(["file cache", "import tensorflow", "process to page", "to the first decision",
+               "decision against import"], rows),
+    ]))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

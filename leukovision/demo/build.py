@@ -29,12 +29,16 @@ from leukovision.store import StoreError, read_manifest
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 
 
-def build(ensemble: str | Path | None = None, examples: Path | None = None) -> gr.Blocks:
+def build(
+    ensemble: str | Path | None = None, examples: Path | None = None, after: threading.Event | None = None
+) -> gr.Blocks:
     """The page. The ensemble is loaded in the background, so that the page is there at once.
 
     Args:
         ensemble: as in `load_ensemble`.
         examples: a folder of pictures to offer; drawn cells if None.
+        after: when it is set the loading begins, which would take time from what comes first; at once by
+            default.
 
     Raises:
         FileNotFoundError: `examples` is not there, or there is no picture in it.
@@ -47,6 +51,8 @@ def build(ensemble: str | Path | None = None, examples: Path | None = None) -> g
         now["foot"] = (name, False, file)
 
     def load() -> Ensemble:
+        if after:
+            after.wait()
         found = find_or_embedded(ensemble, pulling)
         now["foot"] = (_named(found), False, "")
         return _warm(found)
@@ -149,7 +155,8 @@ def serve(
         raise ValueError("--mcp needs the package mcp: pip install 'leukovision[mcp]'.")
     per_minute = guard.limits()
     theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
-    page = build(ensemble, examples)
+    up = threading.Event()
+    page = build(ensemble, examples, after=up)
 
     def is_light(event: Any) -> bool:
         function = page.fns.get(event) if isinstance(event, int) else None
@@ -165,6 +172,7 @@ def serve(
         auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
         mcp_server=mcp or None, app_kwargs={"middleware": middleware, "routes": [health]},
     )  # fmt: skip
+    up.set()
     page.block_thread()
 
 

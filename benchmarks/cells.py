@@ -1,0 +1,55 @@
+"""What many cells cost: time and memory against their number.
+
+    .venv/bin/python benchmarks/cells.py [MOST]
+
+Drawn cells, as the files of a batch are judged; 10, 100 and so on up to MOST.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Iterator
+
+from measured import machine, memory, table, write
+from PIL import Image
+
+from leukovision import batch, load_ensemble, painter
+
+KINDS = 64
+
+
+def files(count: int) -> Iterator[batch.File]:
+    """So many files of `KINDS` cells."""
+    drawn = []
+    for seed in range(KINDS):
+        content = io.BytesIO()
+        Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(content, "PNG")
+        drawn.append(content.getvalue())
+    for place in range(count):
+        yield batch.File(f"{place}.png", lambda content=drawn[place % KINDS]: content)
+
+
+def main(most: int) -> None:
+    """Measure and write."""
+    ensemble, made = load_ensemble(), list(files(most))
+    list(batch.judged(ensemble, made[:64]))
+    before, found, count = memory(), [], 10
+    while count <= most:
+        start = time.monotonic()
+        rows = sum(one.row.error is None for one in batch.judged(ensemble, made[:count]))
+        assert rows == count
+        found.append((count, time.monotonic() - start, memory()))
+        count *= 10
+    each = found[-1][1] / found[-1][0]
+    rows = [[f"{count:,}", f"{took:.1f} s", f"{1000 * took / count:.1f} ms", f"{took / count / each:.2f}",
+             f"{used:.0f} MB"] for count, took, used in found]  # fmt: skip
+    write("Many cells", "\n\n".join([
+        f"`benchmarks/cells.py {most}`. {machine()}",
+        f"Before, with the ensemble warm and the files in memory: {before:.0f} MB. Bars: linear within 10 %, "
+        "memory flat.",
+        table(["cells", "time", "of each", "against the last", "memory after"], rows),
+    ]))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
