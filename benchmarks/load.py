@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from httpx import HTTPStatusError
-from measured import machine, memory, served, table, write
+from measured import machine, memory, processor, served, table, write
 from PIL import Image
 
 from leukovision import Cell, Ensemble, load_ensemble, painter, read_cell
@@ -62,7 +62,7 @@ def main(counts: list[int], lasting: float) -> None:
             Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(cell)
             truth[cell] = ensemble.analyse([read_cell(cell)])[0].p_all
         cells.append(cell)
-    alone = bare(ensemble, [read_cell(cell) for cell in list(truth)[:8]], lasting / 3)
+    alone, its_processor = bare(ensemble, [read_cell(cell) for cell in list(truth)[:8]], lasting / 3)
     del ensemble
     rows, done, faults = [], 0, 0
     with served(PORT) as server:
@@ -73,22 +73,26 @@ def main(counts: list[int], lasting: float) -> None:
         before = memory(server.pid)
         for count in counts:
             said, seconds, start = Counter(), [], time.monotonic()
+            page, visitors = processor(server.pid), time.process_time()
             _together(cells[:count], truth, start + lasting, said, seconds)
             rate = said["right"] / (time.monotonic() - start)
+            page, visitors = processor(server.pid) - page, time.process_time() - visitors
             slow = statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
             told = ", ".join(f"{number} {kind}" for kind, number in sorted(said.items()))
             rows.append([str(count), f"{statistics.median(seconds):.2f} s", f"{slow:.2f} s",
-                         f"{rate:.1f} a second", f"{rate / alone:.2f}", told])  # fmt: skip
+                         f"{rate:.1f} a second", f"{rate / alone:.2f}", f"{page / said['right']:.3f} s",
+                         f"{visitors / said['right']:.3f} s", told])  # fmt: skip
             done += said["right"]
             faults += sum(number for kind, number in said.items() if kind.startswith(("LOST", "SWAPPED")))
         time.sleep(5)
         after, most = memory(server.pid), memory(server.pid, "VmHWM")
     write("Visitors, and memory", "\n\n".join([
         f"`benchmarks/load.py {','.join(map(str, counts))} {lasting:.0f}`. {machine()}",
-        f"Each asks again as soon as it has its answer. Against {alone:.1f} cells a second in batches of 8 "
-        "without a page; bars: at least 0.90 of it with 20 visitors, and no error.",
-        table(["visitors", "median", "95 % within", "right answers", "against batches", "what was said"],
-              rows),
+        f"Each asks again as soon as it has its answer. Against {alone:.1f} cells a second, of "
+        f"{its_processor:.3f} s of processor each, in batches of 8 without a page; bars: at least 0.90 of it "
+        "with 20 visitors, and no error. The visitors' own programs run on the same processors.",
+        table(["visitors", "median", "95 % within", "right answers", "against batches", "processor, page",
+               "processor, visitors", "what was said"], rows),
         f"Memory of the page's process: {rest:.0f} MB at rest, {before:.0f} MB in use, {after:.0f} MB after "
         f"{done} more cells ({after / before:.2f}), {most:.0f} MB at most, while it starts. Bars: at most "
         "1,200 MB, and no growth.",
@@ -97,13 +101,13 @@ def main(counts: list[int], lasting: float) -> None:
         sys.exit("answers were lost or swapped")
 
 
-def bare(ensemble: Ensemble, cells: list[Cell], lasting: float) -> float:
-    """Cells a second without a page."""
+def bare(ensemble: Ensemble, cells: list[Cell], lasting: float) -> tuple[float, float]:
+    """Cells a second without a page, and seconds of processor for each."""
     ensemble.analyse(cells)
-    start, done = time.monotonic(), 0
+    start, before, done = time.monotonic(), time.process_time(), 0
     while time.monotonic() < start + lasting:
         done += len(ensemble.analyse(cells))
-    return done / (time.monotonic() - start)
+    return done / (time.monotonic() - start), (time.process_time() - before) / done
 
 
 def _together(cells: list[Path], truth: dict, until: float, said: Counter, seconds: list[float]) -> None:

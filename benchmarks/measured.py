@@ -48,6 +48,12 @@ def memory(process: int | str = "self", kind: str = "VmRSS") -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
+def processor(process: int) -> float:
+    """Seconds of processor time that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True)
 class Times:
     """Seconds of each round, on the clock and of all processors together.
@@ -93,7 +99,7 @@ def machine() -> str:
         flags = set()
     has = ", ".join(flag for flag in FLAGS if flag in flags) or "flags unknown"
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras"))
-    load = f"; {os.getloadavg()[0]:.0f} processes wanted to run on it" if hasattr(os, "getloadavg") else ""
+    load = f"; load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"{os.cpu_count()} cores ({has}){load}; {versions}."
 
 

@@ -1,13 +1,14 @@
 """How well white cells are found in photos of smears, and whether a cell that was cut out is still itself.
 
     .venv/bin/python benchmarks/smear.py [--smears FOLDER] [--cells FOLDER] [--half odd|even]
-                                         [--changed] [--domain] [--paste CELLS] [--sheet FILE]
+                                         [--changed] [--scale] [--domain] [--paste CELLS] [--sheet FILE]
 
 First table: photos in FOLDER/images, boxes (Pascal VOC, name WBC) in FOLDER/annotations. A cell counts as
 found where its box and an annotated one share at least half of what both cover. "of one core" is the
 processor's time for a photo, which does not depend on what else the machine is doing.
 
 --changed    the same photos larger, smaller, darker, redder, blurred, as poor JPEG, with dark corners
+--scale      the diameter of red cells that the scale comes from, against their annotated boxes (name RBC)
 --domain     how many of the cut-outs the ensemble takes for cells of its kind, as they are and with their
              colours brought towards those of the training cells
 --paste N    N cells of C-NMC are put into photos and found again: how far does p(ALL) move?
@@ -185,6 +186,31 @@ def measure(
     return row, words, pictures, cells
 
 
+def scales(photos: list[Path]) -> list[str]:
+    """Rows of a table: red cells as measured against those annotated, of the photos that have both."""
+    ratios = {}
+    for path in photos:
+        width, height = Image.open(path).size
+        # A cell that is cut off by the border has a box that is too narrow.
+        inside = [
+            (right - left, bottom - top)
+            for left, top, right, bottom in boxes(path, "RBC")
+            if left > 2 and top > 2 and right < width - 2 and bottom < height - 2
+        ]
+        found = find_cells(path)
+        if found and len(inside) >= 5:
+            annotated = statistics.median(np.sqrt(wide * high) for wide, high in inside)
+            ratios[path.name] = PX_PER_UM * RED_CELL / found[0].scale / annotated
+    low, middle, high = np.quantile(list(ratios.values()), (0.1, 0.5, 0.9))
+    worst = sorted(ratios, key=lambda name: -abs(np.log(ratios[name])))[:5]
+    return [
+        "| photos | measured against annotated diameter, median | 10 % to 90 % | furthest off |",
+        "| --- | --- | --- | --- |",
+        f"| {len(ratios)} | {middle:.2f} | {low:.2f} to {high:.2f} | "
+        + ", ".join(f"{name} {ratios[name]:.2f}" for name in worst) + " |",
+    ]  # fmt: skip
+
+
 def as_sheet(pictures: list[Image.Image], columns: int = 5, width: int = 400) -> Image.Image:
     small = [p.resize((width, round(p.height * width / p.width))) for p in pictures]
     high = max(p.height for p in small)
@@ -325,6 +351,7 @@ def main() -> None:
     parser.add_argument("--cells", type=Path, default=SHARED / "cnmc")
     parser.add_argument("--half", choices=("odd", "even"))
     parser.add_argument("--changed", action="store_true")
+    parser.add_argument("--scale", action="store_true")
     parser.add_argument("--domain", action="store_true")
     parser.add_argument("--paste", type=int, default=0, metavar="CELLS")
     parser.add_argument("--sheet", type=Path)
@@ -341,6 +368,8 @@ def main() -> None:
     print("", *words, "", sep="\n")
     if asked.sheet and pictures:
         as_sheet(pictures).save(asked.sheet)
+    if asked.scale:
+        print(*scales(photos), "", sep="\n")
     if asked.domain:
         ensemble, whole = load_ensemble(), [one.cell for one in cells if not one.marks]
         known = [read_cell(path) for path in evenly(asked.cells, 44)]

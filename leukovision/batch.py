@@ -246,7 +246,7 @@ def row(name: str, analysis: Analysis) -> Row:
 def thumbnail(cell: Cell) -> bytes:
     """A small picture of the cell, (THUMBNAIL, THUMBNAIL), as WebP: 1 to 2 kB."""
     content = io.BytesIO()
-    Image.fromarray(pictures.thumbnail(cell, THUMBNAIL)).save(content, "WEBP", quality=80)
+    Image.fromarray(pictures.thumbnail(cell, THUMBNAIL)).save(content, "WEBP", quality=80, method=1)
     return content.getvalue()
 
 

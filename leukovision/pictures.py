@@ -85,9 +85,9 @@ def cams(analysis: Analysis) -> dict[str, np.ndarray]:
 
 def thumbnail(cell: Cell, side: int) -> np.ndarray:
     """(side, side, 3) uint8: the cell in its colours with a little black around it."""
-    rows, columns = np.nonzero(cell.outline)
-    reach = max(np.ptp(rows), np.ptp(columns)) / 2 * 1.12 + 1
-    y, x = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
+    rows, columns = cell.box
+    reach = (max(rows.stop - rows.start, columns.stop - columns.start) - 1) / 2 * 1.12 + 1
+    y, x = ((place.start + place.stop - 1) / 2 for place in (rows, columns))
     box = tuple(round(edge) for edge in (x - reach, y - reach, x + reach, y + reach))
     return np.asarray(Image.fromarray(cell.pixels).crop(box).resize((side, side), Image.Resampling.LANCZOS))
 

@@ -142,6 +142,7 @@ const work = async (own) => {
   let from = own.rows.length;
   const ahead = [];
   let start = performance.now();
+  let drawn = -Infinity;
   try {
     while (true) {
       while (own.running && ahead.length < AHEAD && from < own.items.length) {
@@ -159,7 +160,13 @@ const work = async (own) => {
       own.judged += rows.length;
       if (own === now) {
         say(own.running ? '' : words.stopping);
-        show();
+        // Drawing it takes time that the networks could have, where they are on the same machine.
+        if (start - drawn > 1000) {
+          show();
+          drawn = start;
+        } else {
+          bar();
+        }
       }
     }
   } catch (error) {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import importlib.util
 import os
 import threading
@@ -24,6 +26,9 @@ from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError, read_manifest
+
+M_ARENA_MAX = -8
+"""Of glibc's mallopt."""
 
 # No web fonts: the page must come up without a network, and tell nobody that it did.
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -154,6 +159,9 @@ def serve(
     if mcp and not importlib.util.find_spec("mcp"):
         raise ValueError("--mcp needs the package mcp: pip install 'leukovision[mcp]'.")
     per_minute = guard.limits()
+    # The C library would keep freed memory apart for each of the page's many threads: 80 MB.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
     theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
     up = threading.Event()
     page = build(ensemble, examples, after=up)

@@ -84,9 +84,14 @@ By subject, the weakest of each class first:
 
 
 def digest(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest keeps of the figures: the ensemble's, with intervals."""
+    """What the manifest keeps of the figures: those of each backbone and of the ensemble, with intervals."""
     kept = ("cells", "subjects", "views", "decided", "rejected", "by_mean_logit")
-    return {"ensemble": content["figures"]["ensemble"]} | {name: content[name] for name in kept}
+    return _figures(content) | {name: content[name] for name in kept}
+
+
+def _figures(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the figures those of the backbones, and last of the ensemble; not of other ways to combine them."""
+    return {name: content["figures"][name] for name in (*BACKBONES, "ensemble") if name in content["figures"]}
 
 
 def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
@@ -107,7 +112,10 @@ def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
     colour = (
         "each colour channel standardised on the cell" if input.colour == "standardised" else "plain colour"
     )
-    figures = [[name.replace("_", " "), shown(v)] for name, v in content["figures"]["ensemble"].items()]
+    judged = _figures(content)
+    figures = [
+        [key.replace("_", " "), *(shown(row[key]) for row in judged.values())] for key in judged["ensemble"]
+    ]
     return f"""\
 # {manifest.name} {manifest.version}
 
@@ -137,7 +145,7 @@ microscopes, other cells.
 
 ALL from p = 0.5 on. In brackets: 95 % intervals over subjects.
 
-{_grid(["figure", "ensemble"], figures)}
+{_grid(["figure", *(TITLES.get(name, name) for name in judged)], figures)}
 "unsure" where p(ALL) lies between {low:.2f} and {high:.2f}. With a band set likewise on other subjects,
 {shown(decided["coverage"])} of cells are decided, and {shown(decided["accuracy"])} of these are right; of the
 decided healthy cells {shown(decided["accuracy_healthy"])}.

@@ -69,7 +69,7 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path):
     assert sum(name.startswith("more.zip/inner/") for name in names) == 6
     # A name is shown as it is, and a file that cannot be read says why.
     (bad,) = [words for words in column(tab, 6) if words.startswith("letter <b>.png")]
-    assert "not an image" in bad
+    assert "not an image" in bad and bad.count("letter") == 1
     tiles = dict(
         zip(*(tab.locator(f".lv-counts {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True)
     )
@@ -130,6 +130,24 @@ def test_a_batch_stops_keeps_what_is_done_and_goes_on(page, files):
     assert [name.split(".png")[0] for name in names] == [str(n) for n in range(48)]
     page.click(".lv-batch [data-act=clear]")
     assert page.locator(".lv-rows").count() == 0 and page.locator(".lv-many").is_visible()
+
+
+def test_a_batch_that_asks_too_often_says_how_long_it_waits_and_goes_on(page, files):
+    words, refused = "Please wait 1 s.", []
+
+    def refuse_once(route):
+        if refused:
+            return route.continue_()
+        refused.append(route.request.url)
+        answer = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": words, "error": words}}
+        return route.fulfill(**answer)
+
+    page.route("**/call/batch_cells", refuse_once)
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files(".lv-files", [path for path in files if path.name.startswith("cell")][:3])
+    state(page, words)
+    state(page, "Done")
+    assert page.locator(".lv-rows tbody tr").count() == 3 and len(refused) == 1
 
 
 def test_single_cells_get_in_between_and_no_picture_of_a_batch_is_left(page, files, tmp_path_factory):

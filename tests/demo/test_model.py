@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from leukovision.backbones import BACKBONES
 from leukovision.demo import model, scores
 from leukovision.hub import EMBEDDED, Found
 from leukovision.store import SCORES
@@ -24,12 +25,22 @@ def folder(tmp_path):
 
 def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
     page = model.model_html(Found(folder, "me/cells@1234"))
-    figures = json.loads((folder / "ensemble.json").read_text())["figures"]["unseen"]["ensemble"]["auc"]
-    assert f"{figures['value']:.3f} ({figures['low']:.2f}–{figures['high']:.2f})" in page
+    unseen = json.loads((folder / "ensemble.json").read_text())["figures"]["unseen"]
+    for name in (*BACKBONES, "ensemble"):
+        auc = unseen[name]["auc"]
+        assert f"{auc['value']:.3f} ({auc['low']:.2f}–{auc['high']:.2f})" in page
     assert "me/cells@1234" in page and page.count("<svg") == 3
     weak = page.split("Subjects with fewer than 70 %")[1].split("</section>")[0]
     assert "H40" in weak and "H14" not in weak
-    assert "The folder holds no figures of single backbones." in page
+    assert "no figures of single backbones" not in page
+
+
+def test_a_folder_with_figures_of_the_ensemble_alone_says_so(folder):
+    content = json.loads((folder / "ensemble.json").read_text())
+    for name in BACKBONES:
+        del content["figures"]["unseen"][name]
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    assert "The folder holds no figures of single backbones." in model.model_html(Found(folder, "here"))
 
 
 def test_a_folder_without_figures_scores_and_card_says_so(folder):
