@@ -103,21 +103,22 @@ def analyse(
     from leukovision import batch
 
     tables = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
-    if ray:
-        with _said():
-            if not parquet_file or report_file or maps:
-                raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
-            bad = _judge_with_ray(paths, ensemble, parquet_file, ray, workers, views, (csv_file, json_file))
-        raise typer.Exit(1 if bad else 0)
     with _said():
+        if views not in (None, 1, 8):
+            raise ValueError(f"--views can be 1 or 8, not {views}.")
+        if workers and not ray:
+            raise ValueError("--workers are those of --ray; give --ray local, or the address of a cluster.")
+        if ray and (not parquet_file or report_file or maps):
+            raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
+        if ray and parquet_file:
+            bad = _judge_with_ray(paths, ensemble, parquet_file, ray, workers, views, (csv_file, json_file))
+            raise typer.Exit(1 if bad else 0)
         files = batch.find(paths)
         if report_file:
             from leukovision.report import check_name
 
             check_name(report_file, len(files))
         loaded = _load(ensemble)
-        if views not in (None, 1, 8):
-            raise ValueError(f"--views can be 1 or 8, not {views}.")
         for path in (*tables.values(), report_file):
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -497,10 +498,10 @@ def _judge_with_ray(
     tables: tuple[Path | None, Path | None],
 ) -> bool:
     """Whether some file could not be read."""
-    from leukovision import batch, hub, many, store
+    from leukovision import batch, many, store
     from leukovision.ensemble import Source
 
-    files, found = batch.find(paths), hub.find(ensemble)
+    files, found = batch.find(paths), _find(ensemble)
     with _progress("cells") as advance:
         many.judge(found, files, out, address, workers, views, advance)
     rows = list(many.rows(files, out))
@@ -518,13 +519,19 @@ def _of_split(names: str, split: str) -> str:
     return f"{split}:{names}" if names and split != "folds" else names
 
 
-def _load(source: str | Path | None) -> Any:
-    from leukovision.ensemble import load_ensemble
+def _find(source: str | Path | None) -> Any:
     from leukovision.hub import find
 
     found = find(source)  # with the bars of the Hub's own client, before ours
     if found.note:
         console.print(f"[yellow]note:[/yellow] {_plain(found.note)}", highlight=False, soft_wrap=True)
+    return found
+
+
+def _load(source: str | Path | None) -> Any:
+    from leukovision.ensemble import load_ensemble
+
+    found = _find(source)
     _import_keras()
     with console.status("loading the ensemble"):
         return load_ensemble(found)

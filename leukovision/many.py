@@ -32,7 +32,7 @@ CELLS, BAD = "cells", "bad"
 """Folders of the parts: of what was judged, and of what could not be read. Each is a table of its own."""
 
 MEMORY = 1536 * 1024**2
-"""Bytes that a worker is given."""
+"""Bytes that a worker needs."""
 
 Progress = Callable[[int, int], object]
 
@@ -78,14 +78,13 @@ def judge(
 
     source = "embedded" if found.folder == hub.EMBEDDED else found.origin
     given = [pickle.dumps((source, views, out.resolve(), number, parts[number])) for number in wanted]
-    if workers:
-        pool = ActorPoolStrategy(size=min(workers, len(wanted)))
-    else:
-        pool = ActorPoolStrategy(min_size=1, max_size=max(1, int(ray.cluster_resources()["CPU"])))
+    there = ray.cluster_resources()
+    workers = workers or max(1, int(min(there["CPU"], there.get("memory", 0) // MEMORY)))
+    pool = ActorPoolStrategy(size=min(workers, len(wanted)))
     try:
         made = from_items(
             [{"part": one} for one in given], override_num_blocks=min(len(given), 1000)
-        ).map_batches(_Worker, batch_size=1, compute=pool, num_cpus=1, memory=MEMORY)
+        ).map_batches(_Worker, batch_size=1, compute=pool, num_cpus=1)
         for part in made.iter_rows():
             done += part["files"]
             progress(done, len(files))

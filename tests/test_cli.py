@@ -64,6 +64,8 @@ def test_analyse_writes_four_maps_a_cell(real_cells: list[Path], tmp_path: Path)
         (["analyse", "nowhere.png"], "nowhere.png"),
         (["analyse", ".", "--ensemble", "nowhere"], "nowhere"),
         (["analyse", __file__, "--views", "3"], "--views"),
+        (["analyse", __file__, "--workers", "2"], "--ray"),
+        (["analyse", __file__, "--ray", "local"], "--parquet FOLDER"),
         (["train", "nowhere", "--out", "x"], "nowhere"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -92,10 +91,12 @@ def pooled(
                 progress(done)
                 if among.index == 0 and (start // step + 1) % _SAVED_EVERY == 0:
                     _save(path, known)
-    finally:
+    except BaseException:
         # Whoever is left when another worker is gone keeps what there is.
-        if wanted and (among.index == 0 or sys.exc_info()[0]):
-            _save(path, known)
+        _save(path, known)
+        raise
+    if wanted and among.index == 0:
+        _save(path, known)
     return np.stack([known[image.sha256] for image in images])
 
 
@@ -119,6 +120,8 @@ def _state(trunk: keras.Model, input: Input) -> str:
 
 
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:
+    if not known:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(aside, sha256=np.array(list(known)), features=np.stack(list(known.values())))
