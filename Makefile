@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

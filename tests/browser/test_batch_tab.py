@@ -150,7 +150,7 @@ def test_a_batch_that_asks_too_often_says_how_long_it_waits_and_goes_on(page, fi
     assert page.locator(".lv-rows tbody tr").count() == 3 and len(refused) == 1
 
 
-def test_single_cells_get_in_between_and_no_picture_of_a_batch_is_left(page, files, tmp_path_factory):
+def test_single_cells_get_in_between_and_no_picture_of_a_batch_is_left(page, files, uploads):
     page.get_by_role("tab", name="Batch").click()
     cells = [path for path in files if path.name.startswith("cell")] * 5
     page.set_input_files(".lv-files", [{"name": f"{n}.png", "mimeType": "", "buffer": path.read_bytes()}
@@ -161,7 +161,8 @@ def test_single_cells_get_in_between_and_no_picture_of_a_batch_is_left(page, fil
     page.wait_for_selector(".lv-decision")
     assert int(page.locator(".lv-batch-speed").text_content().split(" of ")[0]) < 60
     state(page, "Done")
-    left = tmp_path_factory.getbasetemp().glob("uploads*/*/lv-batch-*")
+    assert uploads.is_dir()
+    left = uploads.glob("*/lv-batch-*")
     assert not [path for path in left if not zipfile.is_zipfile(path)]
 
 
