@@ -87,8 +87,9 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     """Figures of the ensemble, and of its backbones where the manifest has them."""
     unseen = manifest.figures.get("unseen")
     unseen = unseen if isinstance(unseen, Mapping) else {}
-    names = {one.backbone: title_of(one.backbone) for one in manifest.members}
-    names["ensemble"] = texts("result.ensemble")
+    # The ensemble first: on a phone the others are reached by scrolling.
+    names = {"ensemble": texts("result.ensemble")}
+    names |= {one.backbone: title_of(one.backbone) for one in manifest.members}
     names = {key: name for key, name in names.items() if isinstance(unseen.get(key), Mapping)}
     rows = ""
     for key in FIGURES:
