@@ -32,7 +32,7 @@ from skimage import draw
 from skimage.color import lab2rgb, rgb2lab
 
 from leukovision import Cell, Ensemble, load_ensemble, read_cell
-from leukovision.cell import BLACK
+from leukovision.cell import BLACK, box_of
 from leukovision.smear import PX_PER_UM, RED_CELL, Found, find_cells
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -246,7 +246,7 @@ def pasted(
     by = PX_PER_UM / per_um
     if enlarged:
         photo, white = scaled(by)(photo), [tuple(v * by for v in b) for b in white]
-    rows, columns = ndimage.find_objects(outline.astype(np.uint8))[0]
+    rows, columns = box_of(outline)
     small, shape = Image.fromarray(cell[rows, columns]), Image.fromarray(outline[rows, columns])
     if not enlarged:
         size = (max(1, round(small.width / by)), max(1, round(small.height / by)))

@@ -60,7 +60,7 @@ class Cell:
     @cached_property
     def depth(self) -> np.ndarray:
         """(h, w) float64, over the box: how far each pixel is from the nearest one beside the cell, px."""
-        return np.asarray(ndimage.distance_transform_edt(np.pad(self.outline[self.box], 1))[1:-1, 1:-1])
+        return depth_of(self.outline[self.box])
 
 
 def read_cell(source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None) -> Cell:
@@ -268,6 +268,14 @@ def box_of(mask: np.ndarray) -> tuple[slice, slice]:
     """(h, w) bool, at least one True -> the rows and the columns that it reaches over."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def depth_of(mask: np.ndarray) -> np.ndarray:
+    """(h, w) bool -> (h, w) float64: how far each pixel is from the nearest one that is not in the mask, px.
+
+    What lies beyond the array is not in it.
+    """
+    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1])
 
 
 def largest_part(mask: np.ndarray) -> np.ndarray:

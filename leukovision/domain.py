@@ -7,16 +7,14 @@ training cell, and do the networks see in it what they saw in those?
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from leukovision import store
-from leukovision.cell import Cell, box_of, filled, foreground
+from leukovision.cell import Cell, box_of, depth_of, filled, foreground
 
 LOOKS = (
     "area", "red", "green", "blue", "red_spread", "green_spread", "blue_spread", "sharpness", "coarseness",
@@ -131,7 +129,8 @@ def looks(cell: Cell) -> np.ndarray:
     grey = np.where(outline, sum(channels) / np.float32(3), np.mean(values))
     by_1, by_2 = (ndimage.gaussian_filter(grey, sigma) for sigma in (1, 2))
     # What is blurred by 2 px has hardly anything finer than 4 px left: every second pixel says it all.
-    by_4, by_8 = _more_blurred(by_2[::2, ::2], (2, 4, 8), 2)
+    by_4 = ndimage.gaussian_filter(by_2[::2, ::2], np.sqrt(4**2 - 2**2) / 2)
+    by_8 = ndimage.gaussian_filter(by_4, np.sqrt(8**2 - 4**2) / 2)
     details = [
         (by_1 - by_2)[inside].std(),
         (by_2[::2, ::2] - by_4)[inside[::2, ::2]].std(),
@@ -150,19 +149,6 @@ def looks(cell: Cell) -> np.ndarray:
     )
 
 
-def _more_blurred(blurred: np.ndarray, sigmas: Sequence[float], step: int) -> list[np.ndarray]:
-    """A picture that is blurred by the first sigma, px, blurred by each of the others.
-
-    Args:
-        blurred: (h, w) float32, every `step`-th pixel of it.
-    """
-    found = []
-    for before, after in pairwise(sigmas):
-        blurred = ndimage.gaussian_filter(blurred, np.sqrt(after**2 - before**2) / step)
-        found.append(blurred)
-    return found
-
-
 def second(cell: Cell) -> float:
     """How large a second disc fits into what is not black, beside the largest one in the cell.
 
@@ -173,10 +159,7 @@ def second(cell: Cell) -> float:
     found = foreground(cell.pixels)
     box = box_of(found)
     outline, found = cell.outline[box], filled(found[box])
-    if (found == outline).all():
-        depth = cell.depth
-    else:
-        depth = ndimage.distance_transform_edt(np.pad(found, 1))[1:-1, 1:-1]
+    depth = cell.depth if (found == outline).all() else depth_of(found)
     row, column = np.unravel_index(np.where(outline, depth, 0).argmax(), depth.shape)
     rows, columns = np.ogrid[: depth.shape[0], : depth.shape[1]]
     beside = np.sqrt((rows - row) ** 2 + (columns - column) ** 2) - depth[row, column]

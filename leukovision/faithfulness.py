@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage, stats
 
+from leukovision.cell import filled
 from leukovision.ensemble import Ensemble, enlarge
 from leukovision.pixels import inside
 
@@ -60,7 +61,7 @@ class Curve:
 
 def cell_of(numbers: np.ndarray) -> np.ndarray:
     """(size, size, 3) float32 -> (size, size) bool: the cell, without the black around it."""
-    return np.asarray(ndimage.binary_fill_holes(inside(numbers)))
+    return filled(inside(numbers))
 
 
 def without(numbers: np.ndarray, baseline: str) -> np.ndarray:

@@ -18,7 +18,18 @@ from PIL import Image
 from scipy import ndimage
 from skimage import draw, feature, filters, measure, segmentation
 
-from leukovision.cell import BLACK, FRAME, Cell, foreground, framed, is_on_black, largest_part, read_picture
+from leukovision.cell import (
+    BLACK,
+    FRAME,
+    Cell,
+    box_of,
+    filled,
+    foreground,
+    framed,
+    is_on_black,
+    largest_part,
+    read_picture,
+)
 
 RED_CELL = 7.5
 """Diameter of a red cell on a smear, um."""
@@ -485,7 +496,7 @@ def _scraps(
             continue
         mask = cells[window] == place
         part = np.bincount(joined[window][mask & (labels[window] == place)], minlength=1).argmax()
-        empty = (mask & ~ndimage.binary_fill_holes(joined[window] == part)).sum()
+        empty = (mask & ~filled(joined[window] == part)).sum()
         amounts.append((float(empty / mask.sum()), float(beside[part] / mask.sum()) if part else 0.0))
     return amounts
 
@@ -545,7 +556,7 @@ def _contour(photo: np.ndarray, where: np.ndarray | tuple[int, int, int, int]) -
 
 def _around(mask: np.ndarray) -> np.ndarray:
     """(h, w) bool, one part -> (n, 2) float64: x and y of the polygon around it."""
-    rows, columns = ndimage.find_objects(mask.astype(np.uint8))[0]
+    rows, columns = box_of(mask)
     lines = measure.find_contours(np.pad(mask[rows, columns], 1).astype(np.float32), 0.5)
     line = max(lines, key=len)[:-1]
     return np.asarray(line[:, ::-1] + (columns.start - 0.5, rows.start - 0.5))
@@ -592,7 +603,7 @@ def _as_it_is(rgb: np.ndarray, name: str) -> Found:
     cell = framed(rgb, name)
     mask = largest_part(foreground(rgb))
     contour = _around(mask)
-    rows, columns = ndimage.find_objects(mask.astype(np.uint8))[0]
+    rows, columns = box_of(mask)
     scale = float(np.sqrt(cell.outline.sum() / mask.sum()))
     return Found((columns.start, rows.start, columns.stop, rows.stop), contour, cell, scale)
 

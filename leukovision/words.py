@@ -6,9 +6,9 @@ English where no other texts are given.
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from leukovision.backbones import BACKBONES
+from leukovision.cell import depth_of
 from leukovision.ensemble import Analysis
 from leukovision.faithfulness import Curve
 from leukovision.language import ENGLISH, Texts
@@ -134,7 +134,7 @@ def place(part: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -> str:
     y, x = np.indices(part.shape)
     down, right = (y - rows.mean()) / radius, (x - columns.mean()) / radius
     # Depth below the cell's edge: 0 at the rim, 1 in the middle, whatever the cell's shape.
-    depth = ndimage.distance_transform_edt(np.pad(outline, 1))[1:-1, 1:-1]
+    depth = depth_of(outline)
     depth = depth / depth.max()
     total = weights.sum()
     down, right, depth = ((weights * v).sum() / total for v in (down, right, depth))
