@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,13 +145,12 @@ class Ensemble:
             ahead = [beside.submit(self._seen, cell) for cell in cells[:BATCH]]
             for batch, following in pairwise([*batches, ()]):
                 pictures, inputs = zip(*(one.result() for one in ahead), strict=True)
-                odd = [beside.submit(self._odd, cell) for cell in batch]
                 ahead = [beside.submit(self._seen, cell) for cell in following]
-                numbers = np.stack(inputs)
-                maps, pooled = self._viewed(numbers, views)
-                for place, picture in enumerate(pictures):
-                    own = [on_cell(m[place], inside(numbers[place])) for m in maps]
-                    found.append(beside.submit(self._conclude, picture, own, pooled[place], odd[place]))
+                odd = [beside.submit(self._odd, cell) for cell in batch]
+                maps, pooled = self._viewed(np.stack(inputs), views)
+                for place, seen in enumerate(zip(pictures, inputs, strict=True)):
+                    own = [member[place] for member in maps]
+                    found.append(beside.submit(self._conclude, *seen, own, pooled[place], odd[place]))
         return [one.result() for one in found]
 
     def _seen(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -212,14 +212,20 @@ class Ensemble:
         return [np.mean(member, axis=0) for member in back], pooled[: len(numbers)]
 
     def _conclude(
-        self, picture: np.ndarray, maps: Sequence[np.ndarray], features: np.ndarray, looks: Future[str]
+        self,
+        picture: np.ndarray,
+        numbers: np.ndarray,
+        maps: Sequence[np.ndarray],
+        features: np.ndarray,
+        looks: Future[str],
     ) -> Analysis:
         """Pool the members' maps of one cell; `looks` will say why it looks odd."""
         members: dict[str, MemberAnalysis] = {}
         logit = constant = 0.0
         cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
+        found = inside(numbers)
         for spec, bias, coarse in zip(self.manifest.members, self._biases, maps, strict=True):
-            calibrated = (coarse / spec.temperature).astype(np.float32)
+            calibrated = (on_cell(coarse, found) / spec.temperature).astype(np.float32)
             # The weights sum to 1, so the ensemble's bias can as well stand in each member: then the
             # ensemble lies between its members, and the shares alone sum to its logit.
             member_constant = bias / spec.temperature + self.manifest.bias
@@ -259,7 +265,7 @@ def sigmoid(logit: float) -> float:
 
 def enlarge(coarse: np.ndarray, side: int) -> np.ndarray:
     """(h, w) float32 -> (side, side) float32: smooth, with exactly the same mean."""
-    smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
+    smooth = _resized(coarse, (side, side), Image.Resampling.BICUBIC)
     return smooth + np.float32(coarse.mean(dtype=np.float64) - smooth.mean(dtype=np.float64))
 
 
@@ -273,12 +279,23 @@ def on_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
         coarse: (h, w) float32, a member's map.
         found: (size, size) bool, what is not black.
     """
-    share = Image.fromarray(found.astype(np.float32)).resize(coarse.shape[::-1], Image.Resampling.BOX)
-    cover = np.asarray(share)
+    cover = _resized(found.astype(np.float32), coarse.shape, Image.Resampling.BOX)
     if not cover.any():
         return coarse
     beside = ((1 - cover) * coarse).mean(dtype=np.float64)
     return np.asarray(cover * (coarse + beside / cover.mean(dtype=np.float64)), dtype=np.float32)
+
+
+def _resized(values: np.ndarray, shape: tuple[int, ...], how: Image.Resampling) -> np.ndarray:
+    """(h, w) float32 -> float32 of another shape, as Pillow does it, in a third of the time."""
+    down, across = (_weights(old, new, how) for old, new in zip(values.shape, shape, strict=True))
+    return np.asarray(down @ values @ across.T)
+
+
+@cache
+def _weights(old: int, new: int, how: Image.Resampling) -> np.ndarray:
+    """(new, old) float32: how much of each of `old` values in a row goes into each of `new`."""
+    return np.asarray(Image.fromarray(np.eye(old, dtype=np.float32)).resize((old, new), how))
 
 
 def _turned(batch: np.ndarray, quarter: int, mirrored: bool) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from leukovision.backbones import HEAD, WEIGHED
 
@@ -91,7 +93,7 @@ class Forward:
         self._run = tf.function(run, autograph=False).get_concrete_function(wanted)
         self._turn = threading.Condition()
         self._busy = False
-        self._passed = False
+        self._sizes: set[int] = set()
         self._queue: deque[_Waiting] = deque()
 
     def __call__(self, numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -146,8 +148,8 @@ class Forward:
         try:
             passed = self._run(tf.constant(np.stack([one.numbers for one in batch])))
             outputs = [output.numpy() for output in passed]
-            if not self._passed:
-                self._passed = True
+            if len(batch) not in self._sizes:
+                self._sizes.add(len(batch))
                 _give_back()
             for place, one in enumerate(batch):
                 one.found = [output[place] for output in outputs]
@@ -157,9 +159,14 @@ class Forward:
 
 
 def _set_threads() -> None:
-    """As many threads as the processors that a container may use; TensorFlow counts those of the machine."""
+    """As many threads as the processors that a container may use; TensorFlow counts those of the machine.
+
+    And one for numpy, whose own wait busily for the next product: that takes a quarter of the processors from
+    the networks.
+    """
     import tensorflow as tf
 
+    threadpool_limits(1, user_api="blas")
     threading_, allowed = tf.config.threading, _processors()
     if allowed < (os.cpu_count() or 1) and not threading_.get_intra_op_parallelism_threads():
         try:
@@ -170,7 +177,9 @@ def _set_threads() -> None:
 
 
 def _give_back() -> None:
-    """Return freed memory to the system, where the C library can: after the first pass about 200 MB, which
-    making its kernels took."""
+    """Return freed memory to the system, where the C library can. After the first pass of a size it is much:
+    making the kernels took 200 MB."""
+    # Keras's networks and what they were traced to hold each other: 25 MB that nothing else would free.
+    gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

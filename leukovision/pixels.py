@@ -75,16 +75,20 @@ def standardise(picture: np.ndarray) -> np.ndarray:
     cell = foreground(picture)
     if not cell.any():
         return np.full(picture.shape, -1, dtype=np.float32)
-    # By what becomes of each of 256 levels, not of each pixel: that takes a quarter of the time.
+    # Pillow counts levels, which is all that quantiles need, in less time than sorting takes.
     counts = Image.fromarray(picture).histogram(Image.fromarray(cell))
-    tables = []
+    middles, scales = np.empty((2, 3), dtype=np.float32)
     for channel in range(3):
-        low, middle, high = _quantiles(counts[256 * channel :][:256], (0.1, 0.5, 0.9))
+        low, middles[channel], high = _quantiles(counts[256 * channel :][:256], (0.1, 0.5, 0.9))
         # A floor on the spread: an even patch must not be blown up into noise.
-        tables.append(0.3 * (np.arange(256) - middle) / max((high - low) / 2.563, 3.0))
-    table = np.append(np.clip(np.concatenate(tables), -1, 1.5), -1).astype(np.float32)
-    places = picture + np.array([0, 256, 512], dtype=np.uint16)
-    return table.take(np.where(cell[..., None], places, len(table) - 1))
+        scales[channel] = 0.3 / max((high - low) / 2.563, 3.0)
+    # Whole rows at once: numpy takes three times as long over a last axis of three.
+    height, width, _ = picture.shape
+    rows = picture.reshape(height, -1) - np.tile(middles, width)
+    rows *= np.tile(scales, width)
+    np.clip(rows, -1, 1.5, out=rows)
+    rows[np.repeat(~cell, 3, axis=1)] = -1
+    return rows.reshape(picture.shape)
 
 
 def _quantiles(counts: Sequence[int], parts: Sequence[float]) -> np.ndarray:
@@ -100,7 +104,11 @@ def _field(cell: Cell, geometry: str, margin: float) -> tuple[float, float, floa
     if geometry == "crop" or not cell.on_black:
         width = (CROP if geometry == "crop" else FRAME) * margin
         return (FRAME - width) / 2, (FRAME - width) / 2, width
-    across, down = cell.outline.sum(axis=0), cell.outline.sum(axis=1)
-    area, places = down.sum(), np.arange(FRAME)
+    own = cell.outline[cell.box]
+    area = np.count_nonzero(own)
     width = float(np.sqrt(4 * area / np.pi)) / FILL * margin
-    return across @ places / area + 0.5 - width / 2, down @ places / area + 0.5 - width / 2, width
+    top, left = (
+        place.start + own.sum(axis=1 - axis) @ np.arange(own.shape[axis]) / area + 0.5 - width / 2
+        for axis, place in enumerate(cell.box)
+    )
+    return left, top, width

@@ -162,6 +162,14 @@ def test_an_empty_frame_is_rejected(ensemble: Ensemble) -> None:
     assert rejected(ensemble, [np.zeros((450, 450, 3), dtype=np.uint8), *empty]) == 1
 
 
+@pytest.mark.parametrize("lit", [[(100, 100)], [(9, 10), (10, 9), (10, 10)], [(100, 100), (301, 301)]])
+def test_specks_are_rejected_wherever_they_lie(ensemble: Ensemble, lit: list[tuple[int, int]]) -> None:
+    picture = np.zeros((450, 450, 3), dtype=np.uint8)
+    picture[tuple(zip(*lit, strict=True))] = (200, 100, 150)
+    (found,) = ensemble.analyse([read_cell(picture)])
+    assert not found.in_domain and "far smaller" in found.reason
+
+
 def test_real_cells_stay_in_also_turned_mirrored_or_a_little_brighter(
     ensemble: Ensemble, pixels: list[np.ndarray]
 ) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
-from leukovision.demo import keep, photo, render, visitor
+from leukovision.demo import guard, keep, photo, render, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -124,10 +124,8 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     queued: dict[str, Any] = {
         "show_progress": "hidden",
         "trigger_mode": "multiple",
-        "concurrency_limit": 1,
-        "concurrency_id": "ensemble",
         "api_visibility": "private",
-    }
+    } | guard.IN_TURN
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(

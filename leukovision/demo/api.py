@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gradio as gr
 
 from leukovision.cell import CellError, read_cell
+from leukovision.demo import guard
 from leukovision.demo.analyse import uploaded
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.saliency import DEFAULT, METHODS, explain
@@ -94,9 +95,8 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             "origin": loaded.found.origin, "note": loaded.found.note, "members": members,
         }  # fmt: skip
 
-    heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
-    gr.api(analyse, api_name="analyse", **heavy)  # type: ignore[attr-defined]
-    gr.api(explain_picture, api_name="explain", **heavy)  # type: ignore[attr-defined]
+    gr.api(analyse, api_name="analyse", **guard.TOGETHER)  # type: ignore[attr-defined]
+    gr.api(explain_picture, api_name="explain", **guard.IN_TURN)  # type: ignore[attr-defined]
     gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
 

@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
 from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, visitor
+from leukovision.demo import analyse, guard, visitor
 from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
@@ -102,8 +102,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         elem_id="lv-batch",
     )
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    shared: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "ensemble"}
-    gr.api(batch_cells, api_name="batch_cells", **hidden, **shared)  # type: ignore[attr-defined]
+    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.TOGETHER)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 

@@ -126,7 +126,8 @@ def build(
             page.state_holder.delete_state(request.session_hash)
 
         page.unload(left)
-    page.queue(max_size=64, default_concurrency_limit=1)
+    # Nobody is shown their place in the queue: with each event the others would be told it all the same.
+    page.queue(max_size=64, default_concurrency_limit=1, status_update_rate=60)
     return page  # type: ignore[no-any-return]
 
 
@@ -168,7 +169,8 @@ def serve(
 
     def is_light(event: Any) -> bool:
         function = page.fns.get(event) if isinstance(event, int) else None
-        return function is not None and function.concurrency_id != "ensemble"
+        heavy = (guard.IN_TURN["concurrency_id"], guard.TOGETHER["concurrency_id"])
+        return function is not None and function.concurrency_id not in heavy
 
     # Before the routes of the page, which take every path. It says nothing but that the process answers.
     health = Route("/healthz", lambda _: PlainTextResponse("ok"))

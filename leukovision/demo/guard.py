@@ -22,6 +22,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from leukovision.forward import BATCH
 from leukovision.language import Texts, choose
 
 LIMITS = "600/1800"
@@ -32,6 +33,13 @@ MAX_BODY = 32 * 1024**2
 
 ROOM = 1024**3
 """Free bytes below which no more files are taken."""
+
+IN_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "in turn"}
+"""How events of a page that need the networks are queued: the last one asked for is the last one shown."""
+
+TOGETHER: dict[str, Any] = {"concurrency_limit": 2 * BATCH, "concurrency_id": "together"}
+"""How cells are queued that depend on nothing else: those of several visitors share a pass of the networks,
+and as many wait for the next one."""
 
 _START = "/gradio_api/"
 _WORK = ("queue/join", "call/", "run/", "api/", "upload", "mcp")

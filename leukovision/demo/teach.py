@@ -15,7 +15,7 @@ import numpy as np
 
 from leukovision import painter
 from leukovision.cell import Cell, CellError, read_cell
-from leukovision.demo import charts, render, scores, visitor
+from leukovision.demo import charts, guard, render, scores, visitor
 from leukovision.demo.changes import Changes, changed, window
 from leukovision.ensemble import Ensemble
 from leukovision.faithfulness import alike, cell_of
@@ -68,12 +68,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         cells: to play with.
         are_drawn: whether a program drew them.
     """
-    queued: dict[str, Any] = {
-        "show_progress": "hidden",
-        "concurrency_limit": 1,
-        "concurrency_id": "ensemble",
-        "api_visibility": "private",
-    }
+    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"} | guard.IN_TURN
     live = queued | {"trigger_mode": "always_last"}
 
     @cache
