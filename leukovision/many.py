@@ -116,9 +116,9 @@ class _Worker:
         if not _path(out, CELLS, number).exists():
             made = [one.row for one in judged(self.load(source), files, views)]
             if bad := [row for row in made if row.error]:
-                _write(_path(out, BAD, number), as_parquet(bad))
+                store.write_whole(_path(out, BAD, number), as_parquet(bad))
             # Last: from then on the part counts as done.
-            _write(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
+            store.write_whole(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
         return {"files": [len(files)]}
 
 
@@ -161,19 +161,11 @@ def _claim(out: Path, found: hub.Found, files: Sequence[File], views: int | None
     elif out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f"{out}: is not empty and was not made by --ray; give another folder.")
     else:
-        _write(path, (json.dumps(job, indent=1) + "\n").encode())
+        store.write_whole(path, (json.dumps(job, indent=1) + "\n").encode())
 
 
 def _path(out: Path, kind: str, number: int) -> Path:
     return out / kind / f"part-{number:06d}.parquet"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whoever else writes it too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
 
 
 def _read(path: Path) -> list[Row]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -120,9 +121,14 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     for name, half in halves.items():
         if not np.isfinite(half).all():
             raise StoreError(f"{path}: tensor {name!r} does not fit into float16; train with a lower rate.")
-    # Written aside and moved, so that a run killed here leaves no half file that looks whole.
-    aside = path.with_suffix(".part")
-    aside.write_bytes(save(halves))
+    write_whole(path, save(halves))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, also if this process is killed or another writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
     aside.replace(path)
 
 

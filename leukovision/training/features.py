@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.pixels import Input
+from leukovision.store import write_whole
 from leukovision.training.dataset import Image
 from leukovision.training.workers import Alone
 
@@ -122,7 +123,6 @@ def _state(trunk: keras.Model, input: Input) -> str:
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:
     if not known:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.npz")
-    np.savez(aside, sha256=np.array(list(known)), features=np.stack(list(known.values())))
-    aside.replace(path)
+    content = io.BytesIO()
+    np.savez(content, sha256=np.array(list(known)), features=np.stack(list(known.values())))
+    write_whole(path, content.getvalue())
