@@ -27,6 +27,9 @@ from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError, read_manifest
 
+SESSIONS = 500
+"""Visitors that are remembered at once, 220 kB each: those who ask by curl never say that they are gone."""
+
 M_ARENA_MAX = -8
 """Of glibc's mallopt."""
 
@@ -123,7 +126,9 @@ def build(
 
         def left(request: gr.Request) -> None:
             forget(str(request.session_hash))
-            page.state_holder.delete_state(request.session_hash)
+            # Gradio would keep the whole session, 220 kB, for as long as it runs.
+            page.state_holder.session_data.pop(request.session_hash, None)
+            page.state_holder.time_last_used.pop(request.session_hash, None)
 
         page.unload(left)
     # Nobody is shown their place in the queue: with each event the others would be told it all the same.
@@ -180,7 +185,8 @@ def serve(
         head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
         auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
-        mcp_server=mcp or None, app_kwargs={"middleware": middleware, "routes": [health]},
+        state_session_capacity=SESSIONS, mcp_server=mcp or None,
+        app_kwargs={"middleware": middleware, "routes": [health]},
     )  # fmt: skip
     up.set()
     page.block_thread()

@@ -6,11 +6,13 @@ import asyncio
 import json
 import re
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -20,6 +22,8 @@ from PIL import Image
 from served import ROOT, serving
 
 from leukovision import painter, read_cell
+from leukovision.demo import visitor
+from leukovision.demo.build import build
 from leukovision.demo.guard import MAX_BODY
 from leukovision.saliency import METHODS
 
@@ -184,6 +188,24 @@ def test_what_was_sent_is_deleted_when_the_page_is_left_and_names_stay_out_of_th
         time.sleep(0.3)
     assert left == []
     assert "Smith" not in (uploads.parent / "log.txt").read_text()
+
+
+def test_who_has_left_is_forgotten():
+    page = build(after=threading.Event())
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, i18n=visitor.I18N, ssr_mode=False)
+    try:
+        known = page.state_holder.session_data
+        for who in ("first", "second"):
+            with httpx.stream("GET", f"{url}gradio_api/heartbeat/{who}", verify=False):
+                asked = {"data": ["csv", [], []], "session_hash": who}
+                httpx.post(f"{url}gradio_api/run/batch_file", json=asked, timeout=60).raise_for_status()
+                assert who in known
+        until = time.monotonic() + 30
+        while known and time.monotonic() < until:
+            time.sleep(0.2)
+        assert not known
+    finally:
+        page.close()
 
 
 def test_who_asks_too_often_is_told_to_wait(tmp_path, picture):
