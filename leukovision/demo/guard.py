@@ -37,9 +37,9 @@ ROOM = 1024**3
 IN_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "in turn"}
 """How events of a page that need the networks are queued: the last one asked for is the last one shown."""
 
-TOGETHER: dict[str, Any] = {"concurrency_limit": 2 * BATCH, "concurrency_id": "together"}
-"""How cells are queued that depend on nothing else: those of several visitors share a pass of the networks,
-and as many wait for the next one."""
+TOGETHER: dict[str, Any] = {"concurrency_limit": BATCH, "concurrency_id": "together"}
+"""How cells are queued that depend on nothing else: those of several visitors share a pass of the networks.
+Twice as many at once would get hardly more answers, and take 80 MB more."""
 
 _START = "/gradio_api/"
 _WORK = ("queue/join", "call/", "run/", "api/", "upload", "mcp")
