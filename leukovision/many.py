@@ -65,6 +65,7 @@ def judge(
         FileExistsError: the folder holds parts of other files, or by another ensemble.
         ValueError: Ray is not installed.
         ConnectionError: there is no cluster at the address.
+        OSError: a worker cannot load the ensemble, or write into the folder; parts that were made stay.
     """
     _claim(out, found, files, views, size)
     parts = [files[start : start + size] for start in range(0, len(files), size)]
@@ -86,6 +87,12 @@ def judge(
             [{"part": one} for one in given], override_num_blocks=min(len(given), 1000)
         ).map_batches(_Worker, batch_size=1, compute=pool, num_cpus=1)
         for part in made.iter_rows():
+            if part["fault"]:
+                raise OSError(
+                    f"A worker of --ray stopped: {part['fault'].rstrip('.')}. Ensemble and folder have to be "
+                    "seen by all machines by the same names; the same command goes on from the parts that "
+                    "are there."
+                )
             done += part["files"]
             progress(done, len(files))
     finally:
@@ -113,13 +120,22 @@ class _Worker:
 
     def __call__(self, parts: dict[str, Any]) -> dict[str, Any]:
         source, views, out, number, files = pickle.loads(parts["part"][0])
-        if not _path(out, CELLS, number).exists():
-            made = [one.row for one in judged(self.load(source), files, views)]
-            if bad := [row for row in made if row.error]:
-                store.write_whole(_path(out, BAD, number), as_parquet(bad))
-            # Last: from then on the part counts as done.
-            store.write_whole(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
-        return {"files": [len(files)]}
+        try:
+            self.make(source, views, out, number, files)
+        # Told, not raised: Ray would put pages of its own around the sentence.
+        except (OSError, ValueError) as error:
+            return {"files": [0], "fault": [str(error)]}
+        return {"files": [len(files)], "fault": [""]}
+
+    def make(self, source: Any, views: int | None, out: Path, number: int, files: Sequence[File]) -> None:
+        """A part, unless it is there."""
+        if _path(out, CELLS, number).exists():
+            return
+        made = [one.row for one in judged(self.load(source), files, views)]
+        if bad := [row for row in made if row.error]:
+            store.write_whole(_path(out, BAD, number), as_parquet(bad))
+        # Last: from then on the part counts as done.
+        store.write_whole(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
 
 
 def _started(address: str) -> Any:

@@ -83,6 +83,23 @@ def test_a_folder_that_holds_something_else_is_left_alone(files, tmp_path):
         many.judge(hub.find(), files, tmp_path)
 
 
+def test_what_stops_a_worker_is_one_sentence_and_its_parts_stay(files, tmp_path):
+    out = tmp_path / "parts"
+    many.judge(hub.find(), files, out, workers=1, size=SIZE)
+    shutil.rmtree(out / "bad")
+    missing = out / "cells" / "part-000002.parquet"
+    missing.unlink()
+    (out / "bad").write_text("in the way")
+    with pytest.raises(
+        OSError, match=r"^A worker of --ray stopped: [^\n]*bad[^\n]* the same command goes on"
+    ):
+        many.judge(hub.find(), files, out, workers=1, size=SIZE)
+    assert not missing.exists() and (out / "cells" / "part-000001.parquet").exists()
+    (out / "bad").unlink()
+    many.judge(hub.find(), files, out, workers=1, size=SIZE)
+    assert missing.exists()
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
