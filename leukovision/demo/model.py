@@ -72,9 +72,9 @@ def _members(manifest: Manifest, texts: Texts) -> str:
         f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("backbone", "kind", "cut", "weight")
     )
     rows = "".join(
-        f'<tr><th scope="row">{escape(title_of(one.backbone))}</th>'
-        f"<td>{texts.entries.get(f'model.is.{one.backbone}', '')}</td><td><code>{escape(one.cut)}</code></td>"
-        f"<td>{texts.figure(one.weight, '.2f')}</td></tr>"
+        f'<tr><th scope="row">{_wrapping(title_of(one.backbone))}</th>'
+        f"<td>{texts.entries.get(f'model.is.{one.backbone}', '')}</td>"
+        f"<td><code>{_wrapping(one.cut)}</code></td><td>{texts.figure(one.weight, '.2f')}</td></tr>"
         for one in manifest.members
     )
     return _section(
@@ -99,7 +99,7 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     if not rows:
         return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
-    heads = "<td></td>" + "".join(f'<th scope="col">{escape(name)}</th>' for name in names.values())
+    heads = "<td></td>" + "".join(f'<th scope="col">{_wrapping(name)}</th>' for name in names.values())
     notes = [texts("model.intervals")]
     decided = unseen.get("decided")
     if isinstance(decided, Mapping):
@@ -119,7 +119,10 @@ def _figure(found: object, texts: Texts) -> str:
     value, low, high = (found.get(key) for key in ("value", "low", "high"))
     if not all(isinstance(one, (int, float)) for one in (value, low, high)):
         return ""
-    return texts("model.interval", value=float(value), low=float(low), high=float(high))  # type: ignore[arg-type]
+    said = texts("model.interval", value=float(value), low=float(low), high=float(high))  # type: ignore[arg-type]
+    # Where there is no room for both, the interval goes whole into the next line.
+    number, _, interval = said.partition(" ")
+    return f"{number} <span>{interval}</span>"
 
 
 def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
@@ -192,6 +195,11 @@ def _card(folder: Path, texts: Texts) -> str:
         f'<details class="lv-card"><summary>{texts("model.card")}</summary>'
         f'<div lang="en">{card}</div></details>'
     )
+
+
+def _wrapping(name: str) -> str:
+    """A name in one word, as HTML that a narrow column may break between its parts."""
+    return re.sub(r"(?<=_)|(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name))
 
 
 def _section(title: str, content: str) -> str:
