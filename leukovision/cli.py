@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -221,52 +220,45 @@ def train(
         bool,
         typer.Option("--allow-leak", help="Take the split as it is, with subjects and images on both sides."),
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="By default the recipe's.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Cells that are drawn in all.")] = None,
     size: Annotated[int | None, typer.Option(min=75, help="Side of the input, px.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate at the start.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
+    geometry: Annotated[str | None, typer.Option(help="fill (each cell to one area) or crop.")] = None,
+    colour: Annotated[str | None, typer.Option(help="plain or standardised (on the cell).")] = None,
+    resaved: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the cells that are saved again.")
+    ] = None,
+    stain: Annotated[float | None, typer.Option(min=0, help="Strength of changes of stain.")] = None,
+    even_sizes: Annotated[
+        bool | None, typer.Option("--even-sizes", help="Classes alike among cells of one size.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 1,
     backbone_weights: Annotated[
         str, typer.Option(help="imagenet (download), none, or a folder of *.weights.h5 files.")
     ] = "imagenet",
     name: Annotated[str | None, typer.Option(help="The ensemble's name; by default the folder's.")] = None,
-    features: Annotated[
-        Path | None,
-        typer.Option(help="Folder that keeps what the backbones see, for other runs on the same data."),
-    ] = None,
-    processes: Annotated[
-        int,
-        typer.Option(
-            "--workers",
-            min=1,
-            help="So many processes of this machine, as one for each GPU. Across machines start the same "
-            "command on each, with TF_CONFIG to say who is who.",
-        ),
-    ] = 1,
 ) -> None:
-    """Train an ensemble; a run that was killed goes on from what the backbones had seen."""
-    from leukovision.training import dataset, workers
-    from leukovision.training.fit import Recipe, fit, see
+    """Train an ensemble; a run that was killed goes on when the same command is given again."""
+    from leukovision.training import dataset
+    from leukovision.training.fit import Recipe, fit
 
-    if processes > 1 and not os.environ.get(workers.CLUSTER):
-        if status := workers.start(processes, [sys.executable, "-m", "leukovision", *sys.argv[1:]]):
-            raise typer.Exit(status if status == 2 else 1)
-        return
     _import_keras()
     with _said(), _progress("steps") as advance:
-        among = workers.joined()
         images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
-        recipe = Recipe.of(preset, seed=seed, epochs=epochs, rate=rate, size=size)
+        recipe = Recipe.of(
+            preset,
+            input={"size": size, "geometry": geometry, "colour": colour},
+            changes={"resaved": resaved, "stain": stain},
+            even_sizes=even_sizes,
+            seed=seed,
+            samples=samples,
+            rate=rate,
+        )
         weights = None if backbone_weights == "none" else backbone_weights
-        kept = features or out / "features"
 
         def show(what: str, done: int, of: int, remark: str) -> None:
             advance(done, of, f"{what} {remark}")
 
-        if among.count > 1:
-            see(images, recipe, backbone or list(BACKBONES), weights, kept, among, show)
-            if among.index:
-                console.print("what this worker was needed for is done", highlight=False)
-                return
         manifest = fit(
             images,
             out,
@@ -275,7 +267,6 @@ def train(
             weights=weights,
             held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
             held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
-            kept=kept,
             name=name,
             progress=show,
         )
@@ -316,7 +307,9 @@ def evaluate(
     sample: Annotated[int | None, typer.Option(min=1, help="So many cells, evenly by subject.")] = None,
 ) -> None:
     """Score labelled cells, and measure each member and the ensemble on them."""
-    from leukovision.training import cells, dataset, evaluate, score
+    from leukovision.evaluation import figures as measured
+    from leukovision.evaluation import predictions, score
+    from leukovision.training import dataset
 
     rows: list[dict[str, Any]] = []
     with _said():
@@ -332,8 +325,8 @@ def evaluate(
             with _progress("cells") as advance:
                 show = partial(advance, of=len(test), remark=name)
                 rows += score.score(loaded, name, test, views, show)
-            cells.write(out / "cells.csv", rows)
-        content = evaluate.write(cells.read(out / "cells.csv"), out)
+            predictions.write(out / "cells.csv", rows)
+        content = measured.write(predictions.read(out / "cells.csv"), out)
     _show_figures(content)
 
 
@@ -341,13 +334,14 @@ def evaluate(
 def figures(
     table: Annotated[Path, typer.Argument(metavar="CELLS", help="cells.csv of `evaluate`.")],
     out: Annotated[Path, typer.Option(help="Folder for figures.* and plots.")],
-    accuracy: Annotated[float, typer.Option(min=0.5, max=1, help="What decided cells shall reach.")] = 0.95,
+    accuracy: Annotated[float, typer.Option(min=0.5, max=1, help="What decided cells shall reach.")] = 0.9,
 ) -> None:
     """Make the figures and plots from scored cells, without the networks."""
-    from leukovision.training import cells, evaluate
+    from leukovision.evaluation import figures as measured
+    from leukovision.evaluation import predictions
 
     with _said():
-        content = evaluate.write(cells.read(table), out, accuracy)
+        content = measured.write(predictions.read(table), out, accuracy)
     _show_figures(content)
 
 
@@ -362,31 +356,20 @@ def calibrate(
     ],
     accuracy: Annotated[
         float, typer.Option(min=0.5, max=1, help="What decided cells shall reach; the others are unsure.")
-    ] = 0.95,
+    ] = 0.9,
 ) -> None:
     """Set temperatures, weights, bias and the band of "unsure" from held-out subjects; keep their scores."""
     from leukovision import store
-    from leukovision.training import cells
-    from leukovision.training.calibrate import calibrate, scores
+    from leukovision.evaluation import predictions
+    from leukovision.evaluation.calibrate import calibrate, scores
 
     with _said():
-        held_out = cells.read(table)
+        held_out = predictions.read(table)
         manifest = calibrate(store.read_manifest(ensemble), held_out, accuracy)
         store.write_manifest(ensemble, manifest)
-        cells.write(ensemble / store.SCORES, scores(held_out, accuracy))
+        predictions.write(ensemble / store.SCORES, scores(held_out, accuracy))
     low, high = manifest.thresholds.abstain
-    reached = manifest.figures["calibration"]
     console.print(f"unsure between {low} and {high}", highlight=False)
-    for whom, kind in (
-        ("", "the cells it was set on"),
-        ("_of_unseen_subjects", "subjects it was not set on"),
-    ):
-        right = reached[f"accuracy{whom}"]
-        console.print(
-            f"{kind}: {reached[f'coverage{whom}']:.1%} decided"
-            + (f", {right:.1%} of them right" if right is not None else ""),
-            highlight=False,
-        )
 
 
 @app.command()
@@ -406,8 +389,9 @@ def trust(
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
 ) -> None:
     """Measure how far each method's maps can be trusted, on cells that the networks had not seen."""
+    from leukovision.evaluation import saliency_benchmark, score
     from leukovision.saliency import METHODS
-    from leukovision.training import dataset, score, trust
+    from leukovision.training import dataset
 
     rows: list[dict[str, Any]] = []
     with _said():
@@ -423,9 +407,9 @@ def trust(
             own, loaded = [image for image in test if image in kept], _load(folder)
             with _progress("cells") as advance:
                 show = partial(advance, of=len(own), remark=score.name_of(folder))
-                rows += trust.measure(loaded, own, chosen, thorough, show)
-            content = trust.write(rows, out)
-    Console().print(trust.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
+                rows += saliency_benchmark.measure(loaded, own, chosen, thorough, show)
+            content = saliency_benchmark.write(rows, out)
+    Console().print(saliency_benchmark.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
@@ -434,7 +418,7 @@ def card(
     figures: Annotated[Path, typer.Argument(help="figures.json of `evaluate` or `figures`.")],
 ) -> None:
     """Write an ensemble's README.md, its model card, and put the figures into its manifest."""
-    from leukovision.training import card
+    from leukovision.publishing import card
 
     with _said():
         try:
@@ -459,7 +443,7 @@ def publish(
     dry_run: Annotated[Path | None, typer.Option(help="Write everything into this folder instead.")] = None,
 ) -> None:
     """Put an ensemble, with its model card, onto the Hugging Face Hub."""
-    from leukovision.training import publish
+    from leukovision.publishing import publish
 
     with _said():
         _import_keras()
@@ -479,7 +463,7 @@ def space(
     ensemble: Annotated[str, typer.Argument(metavar="USER/REPO[@REVISION]", help="Which ensemble decides.")],
 ) -> None:
     """Write a Hugging Face Space that pulls an ensemble from the Hub, ready to be pushed."""
-    from leukovision.training import publish
+    from leukovision.publishing import publish
 
     with _said():
         _import_keras()
@@ -642,7 +626,7 @@ def _summary(rows: list[Row], source: str, shown: bool) -> None:
 
 
 def _show_figures(content: dict[str, Any]) -> None:
-    from leukovision.training.card import shown
+    from leukovision.evaluation.tables import shown
 
     out = Console()
     table = Table(title=f"{content['cells']} cells of {sum(content['subjects'].values())} subjects")

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from leukovision import domain, hub, store
+from leukovision import domain, hub, slide, store
 from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
 from leukovision.forward import BATCH, Forward
-from leukovision.pixels import Input, inside
+from leukovision.preprocessing import Input, inside
+from leukovision.slide import SlideDecision
 
 if TYPE_CHECKING:
     import keras
@@ -152,6 +153,10 @@ class Ensemble:
                     own = [member[place] for member in maps]
                     found.append(beside.submit(self._conclude, *seen, own, pooled[place], odd[place]))
         return [one.result() for one in found]
+
+    def decide(self, analyses: Sequence[Analysis]) -> SlideDecision:
+        """One decision for the cells of one person, from what `analyse` said of each."""
+        return slide.decide(analyses, self.manifest.slide)
 
     def _seen(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
         """The picture of a cell, and its numbers."""
@@ -356,4 +361,4 @@ def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
         yield network
 
 
-__all__ = ["BATCH", "Analysis", "Ensemble", "MemberAnalysis", "Source", "load_ensemble"]
+__all__ = ["BATCH", "Analysis", "Ensemble", "MemberAnalysis", "SlideDecision", "Source", "load_ensemble"]

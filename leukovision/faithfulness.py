@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 
 from leukovision.cell import filled
 from leukovision.ensemble import Ensemble, enlarge
-from leukovision.pixels import inside
+from leukovision.preprocessing import inside
 
 REMOVED = (0.05, 0.1, 0.2, 0.4, 0.7)
 """Shares of the cell that a deletion curve takes away, the most marked first."""

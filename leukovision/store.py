@@ -41,9 +41,9 @@ class _Part(pydantic.BaseModel):
 class InputSpec(_Part):
     """How a cell becomes numbers; the fields are those of `pixels.Input`."""
 
-    geometry: Literal["fill", "crop"] = "fill"
-    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 256
-    colour: Literal["standardised", "plain"] = "standardised"
+    geometry: Literal["fill", "crop"] = "crop"
+    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 144
+    colour: Literal["standardised", "plain"] = "plain"
 
 
 class MemberSpec(_Part):
@@ -76,6 +76,19 @@ class DomainSpec(_Part):
     distance: _Positive
 
 
+class SlideSpec(_Part):
+    """How the mean logits of one person's cells vary, out of fold: see `slide.logit`.
+
+    `means` of healthy and of ALL slides, `spread` of the cells of one slide, `offset` from slide to slide;
+    strictly between the two p(ALL) of `abstain` a slide is unsure.
+    """
+
+    means: tuple[_Finite, _Finite]
+    spread: _Positive
+    offset: _Positive
+    abstain: tuple[_Probability, _Probability]
+
+
 class Manifest(_Part):
     """`ensemble.json`."""
 
@@ -89,6 +102,7 @@ class Manifest(_Part):
     thresholds: Thresholds = Thresholds()
     views: Literal[1, 8] = 1
     domain: DomainSpec | None = None
+    slide: SlideSpec | None = None
     training: dict[str, Any] = {}
     figures: dict[str, Any] = {}
     intended_use: str = "Research and teaching. Not a medical device."

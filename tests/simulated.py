@@ -3,7 +3,7 @@
 import numpy as np
 
 from leukovision.domain import LOOKS
-from leukovision.training.cells import LOGIT, Cells
+from leukovision.evaluation.predictions import LOGIT, Cells
 
 MEMBERS = ("xception", "inception_resnet_v2", "inception_v3")
 
@@ -43,7 +43,7 @@ def simulated(
     true = np.where(is_all, apart, -apart) + rng.normal(0, slide, len(kinds))[place]
     true = true + rng.normal(0, apart, len(place))
     looks = {name: rng.normal(0, 1, len(place)) for name in LOOKS}
-    looks["area"] += shortcut * is_all
+    looks["area"] = 30_000 + 5_000 * (looks["area"] + shortcut * is_all)
     return Cells(
         is_all,
         np.array([f"{'' if kinds[p] else 'H'}{p}" for p in place]),

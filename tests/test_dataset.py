@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -193,11 +192,3 @@ def test_parts_of_the_real_cells_are_even_and_share_no_image(cnmc: Path) -> None
     for is_all, size in ((1, 1320), (0, 630)):
         its = [part for image, part in zip(images, parts, strict=True) if image.is_all == is_all]
         assert all(abs(its.count(part) - size) < 20 for part in "0123")
-
-
-def test_both_classes_are_drawn_alike_and_large_donors_less_than_their_size() -> None:
-    is_all = np.array([1] * 100 + [0] * 25)
-    subjects = ["1"] * 100 + ["H1"] * 16 + ["H2"] * 9
-    chance = dataset.chances(is_all, subjects)
-    assert chance[is_all == 1].sum() == pytest.approx(0.5)
-    assert chance[100:116].sum() / chance[116:].sum() == pytest.approx(4 / 3)

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from leukovision import Analysis, Cell, Ensemble, read_cell, store
-from leukovision.backbones import WEIGHED
 from leukovision.ensemble import load_ensemble, sigmoid
-from leukovision.pixels import inside
+from leukovision.preprocessing import inside
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_places_on_the_cell_differ_as_in_grad_cam_of_the_same_layer(
             numbers = ensemble.input.numbers(ensemble.input.picture(cell))
             theirs = np.asarray(
                 Gradcam(ensemble.networks[spec.backbone], clone=True)(
-                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=WEIGHED,
+                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=spec.cut,
                     activation_modifier=None, seek_penultimate_conv_layer=False, expand_cam=False,
                     normalize_cam=False,
                 )

@@ -9,9 +9,12 @@ from simulated import MEMBERS, simulated
 from sklearn import metrics
 
 from leukovision import store
-from leukovision.training import calibrate, card, evaluate, score, slide
+from leukovision.evaluation import calibrate, score, slide, tables
+from leukovision.evaluation import figures as measured
+from leukovision.evaluation.bootstrap import COLUMNS, People, figures, interval
+from leukovision.evaluation.matched import matched_auc
+from leukovision.publishing import card
 from leukovision.training.dataset import Image
-from leukovision.training.figures import COLUMNS, People, figures, interval
 
 
 def donors() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,7 +87,7 @@ def test_intervals_cover_the_truth_of_all_subjects() -> None:
 def test_subjects_are_listed_with_the_weakest_of_each_class_first() -> None:
     is_all, p_all, subjects = donors()
     cells = replace(simulated(1), is_all=is_all, subjects=subjects, parts=np.full(len(is_all), "one"))
-    rows = evaluate.by_subject(cells, np.log(p_all.clip(1e-3, 0.999) / (1 - p_all.clip(1e-3, 0.999))))
+    rows = measured.by_subject(cells, np.log(p_all.clip(1e-3, 0.999) / (1 - p_all.clip(1e-3, 0.999))))
     healthy = [
         (row["subject"], row["accuracy"], row["cells"], row["called"])
         for row in rows
@@ -96,25 +99,25 @@ def test_subjects_are_listed_with_the_weakest_of_each_class_first() -> None:
 def test_one_class_alone_is_refused() -> None:
     cells = simulated(1)
     with pytest.raises(ValueError, match="one class"):
-        evaluate.measure(cells.take(cells.is_all == 0))
+        measured.measure(cells.take(cells.is_all == 0))
 
 
 def test_too_few_subjects_are_refused() -> None:
     cells = simulated(1, parts=1)
     few = (cells.is_all == 1) | (cells.subjects == cells.subjects[cells.is_all == 0][0])
     with pytest.raises(ValueError, match="two of each class"):
-        evaluate.measure(cells.take(few))
+        measured.measure(cells.take(few))
 
 
 def test_the_baselines_find_a_planted_shortcut_and_equal_sizes_show_it_is_none_of_the_ensemble_s() -> None:
-    content = evaluate.measure(simulated(2, shortcut=2.0), draws=20)
+    content = measured.measure(simulated(2, shortcut=2.0), draws=20)
     shortcuts = content["shortcuts"]
     assert shortcuts["area"]["auc"]["value"] > 0.9 > 0.6 > shortcuts["sharpness"]["auc"]["value"]
     assert all(row["auc"]["value"] > 0.8 for row in content["area_bands"])
 
 
 def test_members_and_four_ways_to_combine_them_are_compared_on_the_same_draws() -> None:
-    content = evaluate.measure(simulated(3), draws=100)
+    content = measured.measure(simulated(3), draws=100)
     assert list(content["figures"]) == [
         *MEMBERS, "mean_probability", "majority_vote", "weighted_mean", "ensemble",
     ]  # fmt: skip
@@ -131,23 +134,30 @@ def test_members_and_four_ways_to_combine_them_are_compared_on_the_same_draws() 
 
 def test_several_cells_of_one_slide_decide_better_than_one() -> None:
     cells = simulated(4, 40, 40, apart=0.8)
-    first, *_, last = slide.several(cells, calibrate.cross_fit(cells), draws=20)
-    assert first["alone"]["value"] == first["together"]["value"]
+    first, *_, last = slide.several(cells, calibrate.cross_fit(cells), 0.9, draws=20)
+    assert last["decided"]["value"] > first["decided"]["value"]
     assert last["together"]["value"] > last["alone"]["value"] + 0.05
 
 
-def test_the_offset_of_a_mixed_slide_is_taken_out_and_that_of_one_cell_hardly_is() -> None:
-    rng = np.random.default_rng(1)
-    known = slide.Slides((-2.0, 2.0), (1.0, 1.0), 1.5, 0.5)
-    is_all = rng.integers(0, 2, 60)
-    logits = np.where(is_all, 2.0, -2.0) + rng.normal(0, 1, 60) + 3
-    assert (((known.correct(logits) >= 0.5) == is_all).mean()) > ((logits >= 0) == is_all).mean() + 0.2
-    flat = slide.Slides((-2.0, 2.0), (1.0, 1.0), 1e-3, 0.5)
-    assert flat.correct(np.array([0.7])) == pytest.approx(1 / (1 + np.exp(-4 * 0.7)), abs=0.01)
+def test_a_ruler_has_hardly_any_matched_auc() -> None:
+    cells = simulated(6, shortcut=2.0)
+    people = People.of(cells.is_all, cells.subjects, draws=20)
+    area = cells.looks["area"]
+    assert figures(cells.is_all, area / area.max(), people)["auc"][0] > 0.9
+    assert matched_auc(area, area, people)[0] < 0.7
+    assert matched_auc(cells.logits["xception"], area, people)[0] > 0.8
+
+
+def test_a_matched_pair_counts_once_for_its_two_subjects() -> None:
+    is_all, subjects = np.array([1, 1, 0, 0, 0]), np.array(["1", "1", "H1", "H1", "H2"])
+    area, scores = np.array([100.0, 200, 105, 300, 195]), np.array([3.0, 1, 2, 9, 2])
+    people = People.of(is_all, subjects, draws=0)
+    # 1 with H1: only 100 and 105 px are alike, in order; 1 with H2: only 200 and 195, in the wrong one.
+    assert matched_auc(scores, area, people)[0] == 0.5
 
 
 def test_everything_is_written_and_the_card_shows_it(tmp_path: Path) -> None:
-    content = evaluate.write(simulated(5), tmp_path / "out", draws=50)
+    content = measured.write(simulated(5), tmp_path / "out", draws=50)
     plots = [f"{name}.{kind}" for name in ("roc", "reliability", "confusion", "risk_coverage")
              for kind in ("png", "csv")]  # fmt: skip
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -157,7 +167,7 @@ def test_everything_is_written_and_the_card_shows_it(tmp_path: Path) -> None:
     store.write_manifest(tmp_path, store.Manifest(name="test", version="1", members=(member,)))
     manifest = card.write(tmp_path, content)
     text, ensemble = (tmp_path / "README.md").read_text(), content["figures"]["ensemble"]
-    assert "Not a medical device" in text and card.shown(ensemble["auc"]) in text
+    assert "Not a medical device" in text and tables.shown(ensemble["auc"]) in text
     assert store.read_manifest(tmp_path) == manifest
     assert manifest.figures["unseen"]["ensemble"] == ensemble
     with pytest.raises(ValueError, match="figures"):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from leukovision import Ensemble, faithfulness, read_cell
+from leukovision.evaluation import saliency_benchmark as trust
 from leukovision.saliency import explain
-from leukovision.training import trust
 from leukovision.twin import DEPTHS, twin
 
 

@@ -294,17 +294,3 @@ def split(
     if len({image.is_all for image in train}) < 2:
         raise ValueError("training needs images of both classes; hold out less.")
     return train, test
-
-
-def chances(is_all: np.ndarray, subjects: Sequence[str] | np.ndarray) -> np.ndarray:
-    """How likely each cell is to be drawn: both classes alike, and within a class each subject by the
-    square root of its number of cells, so that a donor with 400 cells does not stand for all donors.
-
-    Returns:
-        (n,) float64, sum 1.
-    """
-    _, place, count = np.unique(np.asarray(subjects), return_inverse=True, return_counts=True)
-    chance = 1 / np.sqrt(count[place])
-    for value in np.unique(is_all):
-        chance[is_all == value] /= chance[is_all == value].sum()
-    return np.asarray(chance / chance.sum())

@@ -15,7 +15,7 @@ import numpy as np
 
 from leukovision.backbones import BACKBONES, whole
 from leukovision.cell import read_cell
-from leukovision.pixels import Input
+from leukovision.preprocessing import Input
 from leukovision.training.dataset import Image
 
 STUDENT = "inception_resnet_v2"

@@ -10,15 +10,19 @@ from scipy import optimize, special
 from sklearn.model_selection import StratifiedGroupKFold
 
 from leukovision import domain, store
-from leukovision.training.cells import Cells
+from leukovision.evaluation.predictions import Cells
+from leukovision.training.sampling import chances
 
-ACCURACY = 0.95
-"""What decided cells shall reach."""
+ACCURACY = 0.9
+"""What decided cells shall reach, those called ALL and those called healthy each."""
 
 PULL = 1.0
-"""How strongly the members' weights are drawn to each other, slopes to 1, and an offset to what it would be
-without any donor. All cells of a slide move together, so a few tens of donors say little of these numbers,
-and one with odd slides says much that holds for nobody else."""
+"""How strongly the members' weights are drawn to each other, slopes to 1, and an offset to 0. All cells of a
+slide move together, so a few tens of donors say little of these numbers, and one with odd slides says much
+that holds for nobody else."""
+
+_FLAT = 1e-4
+"""Of a variance."""
 
 _LEAST = 1e-3
 """Of a slope: a temperature is positive, and no more than a thousand."""
@@ -78,30 +82,14 @@ class CrossFitted:
     decided: np.ndarray
 
 
-def weigh(is_all: np.ndarray, subjects: np.ndarray, power: float = 0.5, even: bool = False) -> np.ndarray:
-    """How much each cell counts in a fit.
-
-    Args:
-        is_all: (n,) int.
-        subjects: (n,) str.
-        power: a subject counts by its number of cells to this power: 0 all alike, 1 by cells.
-        even: both classes alike; by default each counts by its cells, so that probabilities hold at the
-            share of ALL cells that the data have.
-
-    Returns:
-        (n,) float64, sum 1.
-    """
-    _, place, count = np.unique(subjects, return_inverse=True, return_counts=True)
-    weights = count[place] ** (power - 1.0)
-    for value in (0, 1):
-        of = is_all == value
-        weights[of] *= (0.5 if even else of.mean()) / weights[of].sum()
-    return np.asarray(weights)
+def weigh(cells: Cells) -> np.ndarray:
+    """(n,) float64, sum 1: how much each cell counts, as it is drawn in training: classes alike among cells
+    of one size, subjects by the square root of their cells. So p(ALL) is for where size tells nothing, and
+    the few healthy donors whose cells are as large as blasts are heard beside those with many small ones."""
+    return chances(cells.is_all, cells.subjects, cells.looks.get("area"))
 
 
-def fit(
-    cells: Cells, accuracy: float = ACCURACY, power: float = 0.5, even: bool = False, pull: float = PULL
-) -> Parameters:
+def fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> Parameters:
     """Parameters that minimise the weighted log loss.
 
     First each member's slope and offset (temperature scaling, Guo et al. 2017, arXiv:1706.04599), then
@@ -110,7 +98,6 @@ def fit(
     Args:
         cells: of subjects that the networks were not trained on.
         accuracy: what the decided cells shall reach, see `band`.
-        power, even: see `weigh`.
         pull: see `PULL`.
 
     Raises:
@@ -118,17 +105,13 @@ def fit(
     """
     if len(set(cells.is_all)) < 2:
         raise ValueError("calibration needs cells of both classes; hold out subjects of both.")
-    weights = weigh(cells.is_all, cells.subjects, power, even)
-    # Training draws the classes evenly, so the logits are for as many ALL as healthy cells. The offset that
-    # would turn them to the shares that there are also counts on slides of a new kind: half of it is held to.
-    share = weights[cells.is_all == 1].sum()
-    held = 0.5 * float(special.logit(share))
+    weights = weigh(cells)
     alone = {}
     for name, logits in cells.logits.items():
-        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, pull, held)
+        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, pull)
         alone[name] = float(slope), float(offset)
     calibrated = np.stack([slope * cells.logits[name] + offset for name, (slope, offset) in alone.items()], 1)
-    shares, bias = _logistic(calibrated, cells.is_all, weights, pull, 0.0)
+    shares, bias = _logistic(calibrated, cells.is_all, weights, pull)
     bias += float(sum(share * offset for share, (_, offset) in zip(shares, alone.values(), strict=True)))
     # Shares that do not sum to 1 scale all temperatures alike: the ensemble is the same, to the last digit.
     parameters = Parameters(
@@ -144,20 +127,20 @@ def fit(
         parameters.weights,
         parameters.bias,
         alone,
-        band(p_all, cells.is_all, accuracy),
+        band(p_all, cells.is_all, weights, accuracy),
     )
 
 
 def _logistic(
-    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, pull: float, held: float
+    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, pull: float
 ) -> tuple[np.ndarray, float]:
     """Positive slopes of (n, k) values and an offset that minimise the log loss, with slopes drawn together
-    and their sum to 1, the offset to `held`."""
+    and their sum to 1, the offset to 0."""
     sign = np.where(is_all, 1.0, -1.0)
 
     def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
         margin = sign * (values @ x[:-1] + x[-1])
-        apart, more, away = x[:-1] - x[:-1].mean(), x[:-1].sum() - 1, x[-1] - held
+        apart, more, away = x[:-1] - x[:-1].mean(), x[:-1].sum() - 1, x[-1]
         slope = -weights * sign * special.expit(-margin)
         gradient = np.append(values.T @ slope + 2 * pull * (apart + more), slope.sum() + 2 * pull * away)
         penalty = pull * (apart @ apart + more**2 + away**2)
@@ -170,29 +153,26 @@ def _logistic(
     return found[:-1], float(found[-1])
 
 
-def band(p_all: np.ndarray, is_all: np.ndarray, accuracy: float) -> tuple[float, float]:
-    """The band around 0.5 outside which the accuracy is reached, with as many cells decided as can be.
+def band(p_all: np.ndarray, is_all: np.ndarray, weights: np.ndarray, accuracy: float) -> tuple[float, float]:
+    """The band around 0.5 outside which both answers are as often right as wanted.
 
     Args:
         p_all: (n,) float, calibrated.
         is_all: (n,) int.
-        accuracy: of the decided cells, each counted alike.
+        weights: (n,) float, how much each cell counts.
+        accuracy: of the cells that are called ALL, and of those called healthy.
 
     Returns:
-        p(ALL) up to which a cell is healthy and from which it is ALL, in hundredths; the two sides may
-        differ. (0, 1) where no band reaches it.
+        p(ALL) up to which a cell is healthy and from which it is ALL, in hundredths; 0 or 1 for an answer
+        that is nowhere right often enough.
     """
-    lows, highs = np.arange(51) / 100, np.arange(50, 101) / 100
-    below, above = p_all[:, None] <= lows, p_all[:, None] >= highs
-    # At 0.5 itself a cell is ALL, so the lowest side must leave it to the other.
-    below[:, -1] &= p_all < 0.5
-    decided = below.sum(0)[:, None] + above.sum(0)
-    right = (below & (is_all == 0)[:, None]).sum(0)[:, None] + (above & (is_all == 1)[:, None]).sum(0)
-    reached = (right >= accuracy * decided) & (decided > 0)
-    if not reached.any():
-        return 0.0, 1.0
-    low, high = np.unravel_index(np.argmax(np.where(reached, decided, 0)), decided.shape)
-    return float(lows[low]), float(highs[high])
+    sides = []
+    for answer, ends in ((0, np.arange(0, 50) / 100), (1, np.arange(100, 49, -1) / 100)):
+        called = p_all[:, None] <= ends if answer == 0 else p_all[:, None] >= ends
+        right = weights[is_all == answer] @ called[is_all == answer]
+        reached = (right > 0) & (right >= accuracy * (weights @ called))
+        sides.append(float(ends[reached][-1]) if reached.any() else float(answer))
+    return sides[0], sides[1]
 
 
 def folds(cells: Cells) -> np.ndarray:
@@ -219,9 +199,7 @@ def folds(cells: Cells) -> np.ndarray:
     return result.astype(str)
 
 
-def cross_fit(
-    cells: Cells, accuracy: float = ACCURACY, power: float = 0.5, even: bool = False, pull: float = PULL
-) -> CrossFitted:
+def cross_fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> CrossFitted:
     """Calibrate each cell by parameters fitted on the other `folds`; arguments as in `fit`.
 
     Raises:
@@ -233,7 +211,7 @@ def cross_fit(
     members = {name: np.zeros(count) for name in cells.logits}
     for fold in map(str, np.unique(where)):
         here = where == fold
-        fitted = parameters[fold] = fit(cells.take(~here), accuracy, power, even, pull)
+        fitted = parameters[fold] = fit(cells.take(~here), accuracy, pull)
         own = cells.take(here)
         logit[here] = fitted.logit(own)
         for name, p_all in fitted.members(own).items():
@@ -242,6 +220,35 @@ def cross_fit(
         p_all = special.expit(logit[here])
         outside[here] = (p_all <= fitted.band[0]) | (p_all >= fitted.band[1])
     return CrossFitted(where, parameters, logit, members, mean, outside & cells.in_domain)
+
+
+def estimate(
+    is_all: np.ndarray, subjects: np.ndarray, logits: np.ndarray, accuracy: float
+) -> store.SlideSpec:
+    """Means by class, subjects alike, the spread within slides, and that of slides about their class's mean.
+
+    Args:
+        is_all, subjects, logits: (n,) int, str and float64, of cells of subjects that were not trained on.
+        accuracy: what p(ALL) or its complement has to reach for a slide to be decided.
+    """
+    _, first, place, count = np.unique(subjects, return_index=True, return_inverse=True, return_counts=True)
+    mean = np.bincount(place, logits) / count
+    variance = np.bincount(place, (logits - mean[place]) ** 2) / np.maximum(count - 1, 1)
+    means, within, between = [], [], []
+    for value in (0, 1):
+        own = is_all[first] == value
+        several = own & (count > 1) if (own & (count > 1)).sum() > 1 else own
+        inside = max(float(variance[several].mean()), _FLAT)
+        means.append(float(mean[several].mean()))
+        within.append(inside)
+        # A subject's mean strays by chance, too; only what is beyond that is its slide's.
+        between.append(float(np.var(mean[several]) - (inside / count[several]).mean()))
+    return store.SlideSpec(
+        means=(round(means[0], 4), round(max(means[1], means[0]), 4)),
+        spread=round(float(np.mean(within)) ** 0.5, 4),
+        offset=round(max(float(np.mean(between)), _FLAT) ** 0.5, 4),
+        abstain=(round(1 - accuracy, 4), accuracy),
+    )
 
 
 def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY) -> store.Manifest:
@@ -253,9 +260,9 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
         accuracy: what the decided cells shall reach.
 
     Returns:
-        The manifest with them. `figures.calibration` says what was wanted, what is reached on the cells
-        they were set on, and what on subjects they were not set on (cross-fitted). Where it has a
-        domain and the cells have distances, the distance from which a cell is rejected is set too.
+        The manifest with them, and with how slides vary. `figures.calibration` says what was wanted; what is
+        reached on subjects that they were not set on, `evaluation.figures` measures. Where it has a domain
+        and the cells have distances, the distance from which a cell is rejected is set too.
 
     Raises:
         ValueError: a member has no logits in `cells`, some have no distance, or as `cross_fit`.
@@ -264,17 +271,10 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
         raise ValueError(f"there are no held-out logits of {', '.join(missing)} to calibrate on.")
     names = [member.backbone for member in manifest.members]
     cells = Cells(**{**vars(cells), "logits": {name: cells.logits[name] for name in names}})
-    crossed, fitted = cross_fit(cells, accuracy), fit(cells, accuracy)
-    p_all = special.expit(fitted.logit(cells))
-    outside = ((p_all <= fitted.band[0]) | (p_all >= fitted.band[1])) & cells.in_domain
+    fitted = fit(cells, accuracy)
     reached = {
         "wanted_accuracy": accuracy,
-        "accuracy": _right(p_all, cells.is_all, outside),
-        "coverage": round(float(outside.mean()), 4),
-        "accuracy_of_unseen_subjects": _right(special.expit(crossed.logit), cells.is_all, crossed.decided),
-        "coverage_of_unseen_subjects": round(float(crossed.decided.mean()), 4),
-        "prevalence": round(float(cells.is_all.mean()), 4),
-        "weighing": "classes as they come, in one each subject by the square root of its cells",
+        "weighing": "classes alike among cells of one size, subjects by the square root of their cells",
         "cells": len(cells.is_all),
         "subjects": len(set(cells.subjects)),
     }
@@ -295,6 +295,7 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
             "members": tuple(members),
             "bias": round(fitted.bias, 4),
             "domain": limited,
+            "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
             "thresholds": store.Thresholds(decide=0.5, abstain=fitted.band),
             "figures": manifest.figures | {"calibration": reached},
         }
@@ -314,8 +315,3 @@ def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:
         | {name: f"{values[place]:.5g}" for name, values in looks.items()}
         for place, (subject, is_all, p) in enumerate(zip(cells.subjects, cells.is_all, p_all, strict=True))
     ]
-
-
-def _right(p_all: np.ndarray, is_all: np.ndarray, decided: np.ndarray) -> float | None:
-    """Share of the decided cells that are called right; None if there are none."""
-    return round(float(((p_all >= 0.5) == is_all)[decided].mean()), 4) if decided.any() else None

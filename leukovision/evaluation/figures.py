@@ -18,11 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leukovision import domain
-from leukovision.training import calibrate, card, plots, slide
-from leukovision.training import cells as table
-from leukovision.training.calibrate import CrossFitted
-from leukovision.training.cells import Cells
-from leukovision.training.figures import DRAWS, Interval, People, aucs, figures, interval
+from leukovision.evaluation import calibrate, plots, slide, tables
+from leukovision.evaluation import predictions as table
+from leukovision.evaluation.bootstrap import DRAWS, Interval, People, aucs, figures, interval
+from leukovision.evaluation.calibrate import CrossFitted
+from leukovision.evaluation.matched import matched_auc
+from leukovision.evaluation.predictions import Cells
 
 ENSEMBLE = "ensemble"
 
@@ -101,7 +102,7 @@ def measure(
     people = People.of(cells.is_all, cells.subjects, draws, seed)
     crossed = crossed or calibrate.cross_fit(cells, accuracy)
     p_all = probabilities(cells, crossed)
-    found = {name: figures(cells.is_all, values, people) for name, values in p_all.items()}
+    found = {name: _figures(cells, values, people) for name, values in p_all.items()}
     subjects = by_subject(cells, crossed.logit)
     rivals = [*cells.logits, "majority_vote"]
     return {
@@ -125,10 +126,17 @@ def measure(
         "by_mean_logit": _by_mean_logit(subjects, draws, seed),
         "shortcuts": _shortcuts(cells, crossed.folds, people),
         "area_bands": _area_bands(cells, p_all[ENSEMBLE], draws, seed),
-        "slide": slide.several(cells, crossed, draws, seed),
+        "slide": slide.several(cells, crossed, accuracy, draws, seed),
         "calibration": {fold: asdict(fitted) for fold, fitted in crossed.parameters.items()},
         "by_subject": subjects,
     }  # fmt: skip
+
+
+def _figures(cells: Cells, p_all: np.ndarray, people: People) -> dict[str, np.ndarray]:
+    """`bootstrap.figures`, after the one that a ruler cannot reach, where areas are known."""
+    found = figures(cells.is_all, p_all, people)
+    area = cells.looks.get("area")
+    return found if area is None else {"matched_auc": matched_auc(p_all, area, people)} | found
 
 
 def _decided(cells: Cells, crossed: CrossFitted, people: People) -> dict[str, Interval | None]:
@@ -220,7 +228,7 @@ def write(
     crossed = calibrate.cross_fit(cells, accuracy)
     content = measure(cells, accuracy, draws, seed, crossed)
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "figures.md").write_text(card.tables(content), encoding="utf-8")
+    (out / "figures.md").write_text(tables.tables(content), encoding="utf-8")
     table.write(
         out / "figures.csv",
         [

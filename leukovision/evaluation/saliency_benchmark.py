@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from leukovision import faithfulness
 from leukovision.cell import read_cell
 from leukovision.ensemble import Ensemble
+from leukovision.evaluation import predictions as table
+from leukovision.evaluation.bootstrap import DRAWS, Interval, interval
 from leukovision.saliency import DEFAULT, METHODS, explain
-from leukovision.training import cells as table
 from leukovision.training.dataset import Image
-from leukovision.training.figures import DRAWS, Interval, interval
 from leukovision.twin import DEPTHS, twin
 
 FLOORS = {"random": "Random, as coarse", "blob": "Centred blob", "spots": "Random, fine spots"}

@@ -30,23 +30,31 @@ class Input:
             so that stain and brightness say little; `plain` leaves the colours.
     """
 
-    geometry: Literal["fill", "crop"] = "fill"
-    size: int = 256
-    colour: Literal["standardised", "plain"] = "standardised"
+    geometry: Literal["fill", "crop"] = "crop"
+    size: int = 144
+    colour: Literal["standardised", "plain"] = "plain"
 
-    def picture(self, cell: Cell, side: int | None = None, margin: float = 1.0) -> np.ndarray:
+    def picture(
+        self,
+        cell: Cell,
+        side: int | None = None,
+        margin: float = 1.0,
+        moved: tuple[float, float] = (0.0, 0.0),
+    ) -> np.ndarray:
         """What the backbones see of a cell, as a picture.
 
         Args:
             cell: the cell.
             side: of the picture, px; `size` by default. Another one shows the same field, finer.
             margin: how much wider than the backbones' field to look (1.0: exactly that).
+            moved: how far to the right and down of it to look, in widths of the field.
 
         Returns:
             (side, side, 3) uint8, RGB.
         """
         side = side or self.size
         left, top, width = _field(cell, self.geometry, margin)
+        left, top = left + moved[0] * width, top + moved[1] * width
         # Black all around, so that a field wider than the frame can be cut out of it.
         pad = max(0, int(np.ceil(max(-left, -top, left + width - FRAME, top + width - FRAME))))
         pixels = np.pad(cell.pixels, ((pad, pad), (pad, pad), (0, 0))) if pad else cell.pixels
@@ -56,7 +64,8 @@ class Input:
     def numbers(self, picture: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8 picture -> (h, w, 3) float32: black is -1, a cell's pixels mostly -1 to 1."""
         if self.colour == "plain":
-            return picture.astype(np.float32) / 127.5 - 1
+            # What compression leaves around the cell is black, too.
+            return np.where(foreground(picture)[..., None], picture / np.float32(127.5) - 1, np.float32(-1))
         return standardise(picture)
 
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 
 from leukovision.backbones import BACKBONES
-from leukovision.training import cells as table
-from leukovision.training.cells import Cells
-from leukovision.training.figures import BINS
+from leukovision.evaluation import predictions as table
+from leukovision.evaluation.bootstrap import BINS
+from leukovision.evaluation.predictions import Cells
 
 # Okabe and Ito's colours, told apart by the colour-blind; line styles tell them apart in print.
 _STYLES = (("#0072B2", "--"), ("#D55E00", "-."), ("#009E73", ":"), ("#000000", "-"))

@@ -11,7 +11,7 @@ import numpy as np
 from leukovision import domain, store
 from leukovision.cell import Cell, read_cell
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.training.cells import LOGIT
+from leukovision.evaluation.predictions import LOGIT
 from leukovision.training.dataset import Image
 
 _CHUNK = 64

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from leukovision import domain, store
 from leukovision.cell import read_cell
-from leukovision.training.dataset import Image, chances
+from leukovision.ensemble import Ensemble
+from leukovision.training.dataset import Image
+from leukovision.training.sampling import chances
 
 FILE = "domain.safetensors"
 
-CELLS = 2000
+CELLS = 1000
 """Most cells that the statistics are taken from."""
 
 AXES = 64
@@ -25,12 +26,13 @@ MARGIN = 1.1
 
 _QUANTILE = 0.997
 _FEWEST = 40
+_CHUNK = 64
 
 
 def describe(
     folder: Path,
     images: Sequence[Image],
-    features: np.ndarray,
+    ensemble: Ensemble,
     seed: int = 1,
     progress: Callable[[int, int], object] = lambda *_: None,
 ) -> store.DomainSpec | None:
@@ -40,7 +42,7 @@ def describe(
         folder: the ensemble's.
         images: what it was trained on; at most `CELLS` of them are drawn, with both classes alike and
             subjects by the square root of their cells.
-        features: (n, F) float32, what its members see of them, as `Ensemble.features` gives it.
+        ensemble: of that folder.
         seed: of what is drawn.
         progress: called with (done, of).
 
@@ -52,12 +54,13 @@ def describe(
     if len(images) < _FEWEST:
         return None
     drawn = _draw(images, seed)
-    features = features[drawn]
-    with ThreadPoolExecutor() as pool:
-        found = []
-        for one in pool.map(lambda place: domain.looks(read_cell(images[place].path)), drawn):
-            found.append(one)
-            progress(len(found), len(drawn))
+    found, seen = [], []
+    for start in range(0, len(drawn), _CHUNK):
+        cells = [read_cell(images[place].path) for place in drawn[start : start + _CHUNK]]
+        found += [domain.looks(cell) for cell in cells]
+        seen.append(ensemble.features(cells))
+        progress(len(found), len(drawn))
+    features = np.concatenate(seen)
     path = folder / FILE
     store.write_tensors(path, statistics(np.array(found), features))
     spec = store.DomainSpec(file=FILE, sha256=store.sha256_of(path), looks=1, distance=1)
