@@ -156,7 +156,12 @@ class Ensemble:
 
     def decide(self, analyses: Sequence[Analysis]) -> SlideDecision:
         """One decision for the cells of one person, from what `analyse` said of each."""
-        return slide.decide(analyses, self.manifest.slide)
+        return slide.decide(
+            [one.logit for one in analyses],
+            [one.in_domain for one in analyses],
+            [one.decision for one in analyses],
+            self.manifest.slide,
+        )
 
     def _seen(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
         """The picture of a cell, and its numbers."""

@@ -10,15 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from leukovision.store import SlideSpec
-
-if TYPE_CHECKING:
-    from leukovision.ensemble import Analysis
 
 NO_MODEL = "This ensemble was not calibrated for several cells of one person."
 NO_CELLS = "None of these cells is like those that the ensemble was trained on."
@@ -71,7 +67,7 @@ def decide(analyses: Sequence[Analysis], spec: SlideSpec | None) -> SlideDecisio
     if spec is None or not len(own):
         nothing = float("nan")
         reason = NO_CELLS if spec else NO_MODEL
-        return SlideDecision("unsure", nothing, nothing, nothing, len(analyses), len(own), counts, reason)
+        return SlideDecision("unsure", nothing, nothing, nothing, len(decisions), len(own), counts, reason)
     stray = 1.96 * spec.spread / np.sqrt(len(own))
     low, p_all, high = special.expit(
         logit(own.mean() + np.array([-stray, 0, stray]), len(own), spec)
@@ -79,4 +75,4 @@ def decide(analyses: Sequence[Analysis], spec: SlideSpec | None) -> SlideDecisio
     below, above = spec.abstain
     decision = "ALL" if p_all >= above else "healthy" if p_all <= below else "unsure"
     reason = BETWEEN.format(low=below, high=above) if decision == "unsure" else ""
-    return SlideDecision(decision, p_all, low, high, len(analyses), len(own), counts, reason)
+    return SlideDecision(decision, p_all, low, high, len(decisions), len(own), counts, reason)
