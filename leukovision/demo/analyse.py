@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import numpy as np
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
-from leukovision.demo import guard, keep, photo, render, visitor
+from leukovision.demo import guard, keep, photo, render, uploads, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -29,9 +28,6 @@ SIDE = 400
 """Side of the pictures under the maps, px."""
 
 N_EXAMPLES = 6
-
-KEPT = 600
-"""Uploaded pictures, and what a page shows, are deleted when they are this old, s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
 
     def sent(event: gr.EventData, request: gr.Request) -> Result:
         name = base_name(event.name)
-        path = uploaded(event.path)
+        path = uploads.uploaded(event.path)
         if path:
             files[str(request.session_hash)].add(path)
             return result(path, name)
@@ -147,7 +143,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-output",
             )
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
-            shown = gr.State(time_to_live=KEPT)
+            shown = gr.State(time_to_live=uploads.KEPT)
             keep.buttons(get_ensemble, shown, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
@@ -248,13 +244,6 @@ def example_cells(folder: Path | None) -> list[Cell]:
 def base_name(name: object) -> str:
     """What a browser says a file is called -> its last part, at most 120 characters."""
     return PurePosixPath(str(name).replace("\\", "/")).name[-120:] or "picture"
-
-
-def uploaded(path: object) -> Path | None:
-    """The path, if it is a file that somebody uploaded; None for every other file of this machine."""
-    root = Path(gr.utils.get_upload_folder() or tempfile.gettempdir()).resolve()
-    found = Path(str(path)).resolve()
-    return found if found.is_relative_to(root) and found.is_file() else None
 
 
 def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Texts = ENGLISH) -> str:

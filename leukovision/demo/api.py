@@ -10,7 +10,7 @@ import gradio as gr
 
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import guard
-from leukovision.demo.analyse import uploaded
+from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.store import StoreError

@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
 from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, guard, visitor
+from leukovision.demo import analyse, guard, uploads, visitor
 from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
@@ -35,6 +35,9 @@ MINE = "lv-batch-"
 
 MAX_THUMBNAIL = 16_000
 """Longest thumbnail that a page may send back, base64: they are 1 to 2 kB."""
+
+PRINTED = 5000
+"""Most rows of a report as PDF: setting them takes 380 MB. Tables have no such bound."""
 
 KINDS = {
     "csv": "text/csv",
@@ -54,7 +57,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
 
     def batch_open(path: str, name: str) -> dict[str, Any]:
         """Names of the pictures in an uploaded zip file, or a sentence."""
-        found = analyse.uploaded(path)
+        found = uploads.uploaded(path)
         if found is None:
             return {"lost": True}
         try:
@@ -87,6 +90,8 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             told = _ROWS.validate_python(rows)
             if kind in batch.TABLES:
                 content = batch.TABLES[kind](told)
+            elif len(told) > PRINTED:
+                return {"error": texts("batch.printed", count=len(told), most=PRINTED)}
             else:
                 small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
                 content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
@@ -145,7 +150,7 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
     """
     unzip = cache(batch.unzip)
     for item in items:
-        path = analyse.uploaded(item.get("path"))
+        path = uploads.uploaded(item.get("path"))
         if path is None:
             raise _LostError
         name = analyse.base_name(item.get("name"))
@@ -164,7 +169,7 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
 def _forget(items: Sequence[dict[str, Any]]) -> None:
     """Delete what was sent for this one handful."""
     for item in items:
-        path = analyse.uploaded(item.get("path"))
+        path = uploads.uploaded(item.get("path"))
         if path and path.name.startswith(MINE) and "place" not in item:
             with contextlib.suppress(OSError):
                 path.unlink()
