@@ -15,8 +15,8 @@ import numpy as np
 
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
-from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
-from leukovision.demo import guard, keep, photo, render, uploads, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
+from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -177,17 +177,11 @@ def judged(
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it."""
     try:
-        rgb, name = (source.pixels, name) if isinstance(source, Cell) else read_picture(source, name)
         ensemble = get_ensemble()
-        if (
-            isinstance(source, Path)
-            and not is_on_black(rgb)
-            and (found := photo.look(ensemble, rgb, source, name))
-        ):
-            of, cell, analysis = found
+        if isinstance(source, Cell):
+            of, cell, (analysis,) = None, source, ensemble.analyse([source])
         else:
-            of, cell = None, source if isinstance(source, Cell) else framed(rgb, name)
-            (analysis,) = ensemble.analyse([cell])
+            of, cell, analysis = _read(ensemble, source, name)
         shown = _shown(ensemble, cell, analysis, of)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
@@ -201,6 +195,15 @@ def judged(
         visitor.log("a picture could not be judged", error)
         said = texts("analyse.inside", name=name)
     return render.alert_html(said, texts=texts), None, None
+
+
+def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None, Cell, Analysis]:
+    """A picture, judged: as a photo where there are cells on it, else as one cell."""
+    with decoding.picture(path, name) as rgb:
+        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, path, name)):
+            return found
+        cell = framed(rgb, name)
+    return None, cell, ensemble.analyse([cell])[0]
 
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:

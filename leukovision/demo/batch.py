@@ -12,6 +12,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from pathlib import Path
@@ -21,8 +22,8 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
-from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, guard, uploads, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError
+from leukovision.demo import analyse, decoding, guard, uploads, visitor
 from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
@@ -72,7 +73,8 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             ensemble = get_ensemble()
             files = list(_files(items[:HANDFUL]))
             decide = ensemble.manifest.thresholds.decide
-            return {"rows": [_told(one, decide, texts) for one in batch.judged(ensemble, files)]}
+            judged = batch.judged(ensemble, files, read=_read)
+            return {"rows": [_told(one, decide, texts) for one in judged]}
         except _LostError:
             return {"lost": True}
         except StoreError as error:
@@ -107,7 +109,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         elem_id="lv-batch",
     )
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.TOGETHER)  # type: ignore[attr-defined]
+    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.HANDFULS)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 
@@ -135,6 +137,17 @@ def _button(act: str, texts: Texts) -> str:
     return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
 
 
+@dataclass(frozen=True)
+class _Sent(batch.File):
+    """A file that was sent as it is; `path` is where it lies."""
+
+    path: Path
+
+
+def _read(file: batch.File) -> Cell:
+    return decoding.cell(file.path if isinstance(file, _Sent) else file.read(), file.name)
+
+
 class _LostError(Exception):
     """What was sent is not there any more, or never was."""
 
@@ -155,7 +168,7 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
             raise _LostError
         name = analyse.base_name(item.get("name"))
         if "place" not in item:
-            yield batch.File(name, path.read_bytes)
+            yield _Sent(name, path.read_bytes, path)
             continue
         # A zip file is needed until its last picture was read: it counts as new as long as it is.
         path.touch()

@@ -56,8 +56,12 @@ LOGINS, LOCKED = 10, 300
 IN_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "in turn"}
 """How events of a page that need the networks are queued: the last one asked for is the last one shown."""
 
-TOGETHER: dict[str, Any] = {"concurrency_limit": BATCH, "concurrency_id": "together"}
+TOGETHER: dict[str, Any] = {"concurrency_limit": BATCH + 2, "concurrency_id": "together"}
 """How cells are queued that depend on nothing else: those of several visitors share a pass of the networks.
+Two of them may be large pictures that take long to read, so that two more than make a pass are let in."""
+
+HANDFULS: dict[str, Any] = {"concurrency_limit": BATCH, "concurrency_id": "handfuls"}
+"""How the parts of batches are queued: nobody with one cell waits for them.
 Twice as many at once would get hardly more answers, and take 80 MB more."""
 
 _START = "/gradio_api/"
