@@ -54,7 +54,7 @@ def started(
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not _answers(url):
             if server.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"the page is not served:\n{log.read_text()}")

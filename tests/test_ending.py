@@ -1,16 +1,20 @@
-"""A page that is asked to end: what is under way is answered, and nothing that was sent stays."""
+"""A page whose weights are damaged while it is up, and that is asked to end: what is under way is answered,
+and nothing that was sent stays."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
+import shutil
 import signal
 import threading
 import time
 import urllib.request
 
+import pytest
 from PIL import Image
-from served import started
+from served import ROOT, started
 
 from leukovision import painter
 
@@ -37,10 +41,11 @@ def broken_off(url: str, content: bytes) -> None:
     connection.close()
 
 
-def test_sigterm_lets_answers_end_and_leaves_no_files(tmp_path):
+def test_damaged_weights_change_nothing_and_sigterm_lets_answers_end_and_leaves_no_files(tmp_path):
+    ensemble = shutil.copytree(ROOT / "weights", tmp_path / "ensemble")
     Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(tmp_path / "cell.png")
     content = (tmp_path / "cell.png").read_bytes()
-    with started(tmp_path) as (url, server):
+    with started(tmp_path, LEUKOVISION_ENSEMBLE=str(ensemble)) as (url, server):
         kind = "multipart/form-data; boundary=x"
         (path,) = post(f"{url}/gradio_api/upload", form("cell.png", content), kind)
         assert post(f"{url}/gradio_api/upload", form("other.png", content, "picture"), kind) == []
@@ -54,6 +59,8 @@ def test_sigterm_lets_answers_end_and_leaves_no_files(tmp_path):
             said[event] = urllib.request.urlopen(f"{call}/{event}", timeout=60).read().decode()
 
         fetch(post(call, body)["event_id"])  # once it is loaded
+        for file in ensemble.iterdir():
+            file.write_bytes(file.read_bytes()[:100])
         events = [post(call, body)["event_id"] for _ in range(4)]
         waiting = [threading.Thread(target=fetch, args=(event,)) for event in events]
         for one in waiting:
@@ -63,5 +70,6 @@ def test_sigterm_lets_answers_end_and_leaves_no_files(tmp_path):
         for one in waiting:
             one.join()
         assert server.wait(40) == 0
-    assert all('"decision": ' in answer for answer in said.values()) and len(said) == 5
+    p_all = [float(re.search(r'"decision": .+?"p_all": ([\d.e-]+)', answer)[1]) for answer in said.values()]
+    assert p_all == [pytest.approx(p_all[0], abs=1e-5)] * 5
     assert [one for one in (tmp_path / "uploads").rglob("*") if one.is_file()] == []

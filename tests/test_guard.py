@@ -142,6 +142,18 @@ def test_an_address_has_a_share_of_the_queue_and_others_have_theirs(app, queue):
     assert [ask(one, "again"), ask(one, "again")] == [200, 503]
 
 
+def test_many_requests_at_once_get_no_more_than_the_share(app, queue):
+    app.per_minute = (10**6, 10**6)
+    asked = [unfinished(app, JOIN, [b"{}"]) for _ in range(turns.SHARE + 20)]
+
+    async def together():
+        await asyncio.gather(*(call for call, _ in asked))
+
+    asyncio.run(together())
+    statuses = [said[0]["status"] for _, said in asked]
+    assert (statuses.count(200), statuses.count(503)) == (turns.SHARE, 20)
+
+
 def test_addresses_take_turns_and_so_do_their_pages_each_in_its_order():
     def event(address: str, page: str, number: int) -> Any:
         client = SimpleNamespace(client=SimpleNamespace(host=address))
@@ -181,16 +193,17 @@ def test_of_long_requests_one_address_holds_two_and_everybody_four(app, queue):
     assert said == [200, 200, 503, 200, 200, 503, 503, 503, 503]
 
 
-def unfinished(
-    app: Guard, path: str, sizes: list[int], address: str = "10.0.0.1", stalls: bool = True
-) -> Any:
-    """A request that sends pieces of these sizes, and then nothing; what came back, and what is held."""
+def unfinished(app: Guard, path: str, sizes: list[Any], address: str = "10.0.0.1") -> Any:
+    """A request that sends pieces of these sizes and then nothing, or ends with bytes; and what comes back."""
     said: list[Any] = []
     left = list(sizes)
 
     async def receive():
         if left:
-            return {"type": "http.request", "body": bytes(left.pop(0)), "more_body": True}
+            await asyncio.sleep(0)
+            part = left.pop(0)
+            whole = isinstance(part, bytes)
+            return {"type": "http.request", "body": bytes(part), "more_body": not whole}
         await asyncio.sleep(3600)
 
     async def send(message):

@@ -101,7 +101,11 @@ def build(
         if note:
             notice = gr.HTML(render.alert_html(note, texts("page.instead"), texts), visible=True)
         foot = footer_html(texts.said(str(loaded.source)), True, "", texts)
-        described = gr.skip() if here and not note else model.model_html(loaded.found, texts)
+        described = gr.skip()
+        if not here or note:
+            # Its folder may have been damaged since; what was loaded goes on deciding.
+            with contextlib.suppress(StoreError):
+                described = model.model_html(loaded.found, texts)
         yield notice, foot, described
 
     with gr.Blocks(

@@ -159,6 +159,9 @@ class Guard:
 
     async def _join(self, scope: Scope, receive: Receive, send: Send, address: str, is_long: bool) -> None:
         """Let an event into the queue."""
+        # Others of this address may have come in while this one was read.
+        if not self.turns.comes(address, is_long):
+            raise _RefusedError(503, "guard.share", seconds=2)
         said = bytearray()
 
         async def heard(message: Message) -> None:
@@ -166,9 +169,10 @@ class Guard:
                 said.extend(message.get("body", b""))
             await send(message)
 
-        await self.app(scope, receive, heard)
-        if event := _parsed(bytes(said)).get("event_id"):
-            self.turns.joined(str(event), address, is_long)
+        try:
+            await self.app(scope, receive, heard)
+        finally:
+            self.turns.joined(_parsed(bytes(said)).get("event_id"), address, is_long)
 
     async def _login(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
         who = f"login {address}"

@@ -33,19 +33,30 @@ class Turns:
         self._queue = queue
         self.closing = False
         self._open: dict[str, tuple[str, bool]] = {}
+        self._coming: list[tuple[str, bool]] = []
         self._idle: dict[str, tuple[frozenset[str], float]] = {}
 
     def has_room(self, address: str, is_long: bool) -> bool:
         """Whether one more event of an address may be open."""
         pending = set().union(*self._queue.pending_event_ids_session.values())
         self._open = {event: whose for event, whose in self._open.items() if event in pending}
-        mine = [long for whose, long in self._open.values() if whose == address]
-        longs = sum(long for _, long in self._open.values())
+        there = [*self._open.values(), *self._coming]
+        mine = [long for whose, long in there if whose == address]
+        longs = sum(long for _, long in there)
         return len(mine) < SHARE and not (is_long and (sum(mine) >= LONG[0] or longs >= LONG[1]))
 
-    def joined(self, event: str, address: str, is_long: bool) -> None:
-        """An event of an address is in the queue: everybody gets their turn anew."""
-        self._open[event] = (address, is_long)
+    def comes(self, address: str, is_long: bool) -> bool:
+        """Keep a place for an event of an address until it has `joined`; False where there is none."""
+        if not self.has_room(address, is_long):
+            return False
+        self._coming.append((address, is_long))
+        return True
+
+    def joined(self, event: str | None, address: str, is_long: bool) -> None:
+        """An event of an address is in the queue, or is not to be: everybody gets their turn anew."""
+        self._coming.remove((address, is_long))
+        if event:
+            self._open[event] = (address, is_long)
         for waiting in self._queue.event_queue_per_concurrency_id.values():
             waiting.queue[:] = in_turn(waiting.queue)
 
