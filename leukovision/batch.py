@@ -205,7 +205,21 @@ INSIDE: dict[str, Callable[[Path, str], list[File]]] = {".zip": unzip, ".parquet
 """What holds pictures, by the ending of a file's name."""
 
 
-def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) -> Iterator[Judged]:
+def read(file: File) -> Cell:
+    """The cell in a file.
+
+    Raises:
+        CellError, OSError: as `read_cell`, and as the file.
+    """
+    return read_cell(file.read(), file.name)
+
+
+def judged(
+    ensemble: Ensemble,
+    files: Sequence[File],
+    views: int | None = None,
+    read: Callable[[File], Cell] = read,
+) -> Iterator[Judged]:
     """Decide on files one after the other, each when it is asked for.
 
     At most two groups are in memory. Whoever asks for no more has stopped it; what is left of the files
@@ -215,11 +229,12 @@ def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) 
         ensemble: which decides.
         files: any number of them.
         views: as in `Ensemble.analyse`.
+        read: how.
 
     Yields:
         What is said of each file, in order.
     """
-    for batch in _read_ahead(files, GROUP):
+    for batch in _read_ahead(files, GROUP, read):
         cells = [cell for _, cell in batch if isinstance(cell, Cell)]
         analyses = iter(ensemble.analyse(cells, views))
         for file, cell in batch:
@@ -287,12 +302,14 @@ TABLES: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": as_csv, "json": as
 """How to write the table, by the ending of a file's name."""
 
 
-def _read_ahead(files: Sequence[File], size: int) -> Iterator[list[tuple[File, Cell | CellError]]]:
+def _read_ahead(
+    files: Sequence[File], size: int, read: Callable[[File], Cell]
+) -> Iterator[list[tuple[File, Cell | CellError]]]:
     """Groups of files with the cell, or the reason why there is none, of each."""
 
-    def read(file: File) -> tuple[File, Cell | CellError]:
+    def one(file: File) -> tuple[File, Cell | CellError]:
         try:
-            return file, read_cell(file.read(), file.name)
+            return file, read(file)
         except CellError as error:
             return file, error
         except OSError as error:
@@ -303,7 +320,7 @@ def _read_ahead(files: Sequence[File], size: int) -> Iterator[list[tuple[File, C
         # One batch is read while the networks work on the one before; more would only fill memory.
         ahead: Iterator[tuple[File, Cell | CellError]] = iter(())
         for batch in [*batches, []]:
-            ready, ahead = ahead, pool.map(read, batch)
+            ready, ahead = ahead, pool.map(one, batch)
             if found := list(ready):
                 yield found
 

@@ -19,7 +19,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @contextmanager
 def serving(folder: Path, *command: str | Path, cwd: Path = ROOT, **variables: str) -> Iterator[str]:
-    """The page in a process of its own, with its log and uploads in a folder; its address, once it is there.
+    """The address of the page in a process of its own, as `started`."""
+    with started(folder, *command, cwd=cwd, **variables) as (url, _):
+        yield url
+
+
+@contextmanager
+def started(
+    folder: Path, *command: str | Path, cwd: Path = ROOT, **variables: str
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The page in a process of its own, with its log and uploads in a folder; its address and its process,
+    once it is there.
 
     Args:
         folder: for log.txt and uploads/.
@@ -44,15 +54,16 @@ def serving(folder: Path, *command: str | Path, cwd: Path = ROOT, **variables: s
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not _answers(url):
             if server.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"the page is not served:\n{log.read_text()}")
             time.sleep(0.2)
-        yield url
+        yield url, server
     finally:
-        server.terminate()
-        server.wait(20)
+        if server.poll() is None:
+            server.terminate()
+        server.wait(40)  # answers that are under way have 20 s
 
 
 def _answers(url: str) -> bool:

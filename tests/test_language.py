@@ -107,7 +107,7 @@ def test_what_a_zip_file_is_refused_for_is_said_in_german(tmp_path, monkeypatch)
             patch.setattr(batch, name, most)
             said.append(refused(packed("a.png", "b.png")))
     gone = batch.File("c.png", (tmp_path / "no").read_bytes)
-    said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1)]
+    said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1, batch.read)]
     assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 8
     for sentence in said:
         assert ENGLISH.said(sentence) == sentence

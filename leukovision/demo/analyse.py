@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ import numpy as np
 
 from leukovision import painter
 from leukovision.batch import MAX_BYTES
-from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell, read_picture
-from leukovision.demo import guard, keep, photo, render, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
+from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
@@ -29,9 +28,6 @@ SIDE = 400
 """Side of the pictures under the maps, px."""
 
 N_EXAMPLES = 6
-
-KEPT = 600
-"""Uploaded pictures, and what a page shows, are deleted when they are this old, s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
 
     def sent(event: gr.EventData, request: gr.Request) -> Result:
         name = base_name(event.name)
-        path = uploaded(event.path)
+        path = uploads.uploaded(event.path)
         if path:
             files[str(request.session_hash)].add(path)
             return result(path, name)
@@ -147,7 +143,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-output",
             )
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
-            shown = gr.State(time_to_live=KEPT)
+            shown = gr.State(time_to_live=uploads.KEPT)
             keep.buttons(get_ensemble, shown, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
@@ -181,17 +177,11 @@ def judged(
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it."""
     try:
-        rgb, name = (source.pixels, name) if isinstance(source, Cell) else read_picture(source, name)
         ensemble = get_ensemble()
-        if (
-            isinstance(source, Path)
-            and not is_on_black(rgb)
-            and (found := photo.look(ensemble, rgb, source, name))
-        ):
-            of, cell, analysis = found
+        if isinstance(source, Cell):
+            of, cell, (analysis,) = None, source, ensemble.analyse([source])
         else:
-            of, cell = None, source if isinstance(source, Cell) else framed(rgb, name)
-            (analysis,) = ensemble.analyse([cell])
+            of, cell, analysis = _read(ensemble, source, name)
         shown = _shown(ensemble, cell, analysis, of)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
@@ -205,6 +195,15 @@ def judged(
         visitor.log("a picture could not be judged", error)
         said = texts("analyse.inside", name=name)
     return render.alert_html(said, texts=texts), None, None
+
+
+def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None, Cell, Analysis]:
+    """A picture, judged: as a photo where there are cells on it, else as one cell."""
+    with decoding.picture(path, name) as rgb:
+        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, path, name)):
+            return found
+        cell = framed(rgb, name)
+    return None, cell, ensemble.analyse([cell])[0]
 
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
@@ -248,13 +247,6 @@ def example_cells(folder: Path | None) -> list[Cell]:
 def base_name(name: object) -> str:
     """What a browser says a file is called -> its last part, at most 120 characters."""
     return PurePosixPath(str(name).replace("\\", "/")).name[-120:] or "picture"
-
-
-def uploaded(path: object) -> Path | None:
-    """The path, if it is a file that somebody uploaded; None for every other file of this machine."""
-    root = Path(gr.utils.get_upload_folder() or tempfile.gettempdir()).resolve()
-    found = Path(str(path)).resolve()
-    return found if found.is_relative_to(root) and found.is_file() else None
 
 
 def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Texts = ENGLISH) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
-from leukovision.cell import CellError, read_cell
-from leukovision.demo import guard
-from leukovision.demo.analyse import uploaded
+from leukovision.cell import CellError
+from leukovision.demo import decoding, guard
+from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
+from leukovision.forward import BATCH
 from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.store import StoreError
 
@@ -31,6 +33,8 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         get_ensemble: gives the ensemble, or waits until it is loaded.
     """
 
+    at_once = threading.BoundedSemaphore(BATCH)
+
     def analyse(picture: gr.FileData) -> dict[str, Any]:
         """Judge one picture of a white blood cell, cut out on black.
 
@@ -43,7 +47,9 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             ensemble.
         """
         try:
-            return as_json(get_ensemble().analyse([read_cell(*_picture(picture))])[0])
+            cell = decoding.cell(*_picture(picture), hasty=True)
+            with at_once:
+                return as_json(get_ensemble().analyse([cell])[0])
         except (CellError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -63,7 +69,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         """
         try:
             ensemble = get_ensemble()
-            numbers = ensemble.input.numbers(ensemble.input.picture(read_cell(*_picture(picture))))
+            numbers = ensemble.input.numbers(ensemble.input.picture(decoding.cell(*_picture(picture))))
             maps = explain(ensemble, numbers, method, target)
         except (ValueError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from pathlib import Path
@@ -21,8 +22,8 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
-from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, guard, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError
+from leukovision.demo import analyse, decoding, guard, uploads, visitor
 from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
@@ -35,6 +36,9 @@ MINE = "lv-batch-"
 
 MAX_THUMBNAIL = 16_000
 """Longest thumbnail that a page may send back, base64: they are 1 to 2 kB."""
+
+PRINTED = 5000
+"""Most rows of a report as PDF: setting them takes 380 MB. Tables have no such bound."""
 
 KINDS = {
     "csv": "text/csv",
@@ -54,7 +58,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
 
     def batch_open(path: str, name: str) -> dict[str, Any]:
         """Names of the pictures in an uploaded zip file, or a sentence."""
-        found = analyse.uploaded(path)
+        found = uploads.uploaded(path)
         if found is None:
             return {"lost": True}
         try:
@@ -69,7 +73,8 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             ensemble = get_ensemble()
             files = list(_files(items[:HANDFUL]))
             decide = ensemble.manifest.thresholds.decide
-            return {"rows": [_told(one, decide, texts) for one in batch.judged(ensemble, files)]}
+            judged = batch.judged(ensemble, files, read=_read)
+            return {"rows": [_told(one, decide, texts) for one in judged]}
         except _LostError:
             return {"lost": True}
         except StoreError as error:
@@ -87,6 +92,8 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             told = _ROWS.validate_python(rows)
             if kind in batch.TABLES:
                 content = batch.TABLES[kind](told)
+            elif len(told) > PRINTED:
+                return {"error": texts("batch.printed", count=len(told), most=PRINTED)}
             else:
                 small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
                 content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
@@ -102,7 +109,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         elem_id="lv-batch",
     )
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.TOGETHER)  # type: ignore[attr-defined]
+    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.HANDFULS)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 
@@ -130,6 +137,17 @@ def _button(act: str, texts: Texts) -> str:
     return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
 
 
+@dataclass(frozen=True)
+class _Sent(batch.File):
+    """A file that was sent as it is; `path` is where it lies."""
+
+    path: Path
+
+
+def _read(file: batch.File) -> Cell:
+    return decoding.cell(file.path if isinstance(file, _Sent) else file.read(), file.name)
+
+
 class _LostError(Exception):
     """What was sent is not there any more, or never was."""
 
@@ -145,12 +163,12 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
     """
     unzip = cache(batch.unzip)
     for item in items:
-        path = analyse.uploaded(item.get("path"))
+        path = uploads.uploaded(item.get("path"))
         if path is None:
             raise _LostError
         name = analyse.base_name(item.get("name"))
         if "place" not in item:
-            yield batch.File(name, path.read_bytes)
+            yield _Sent(name, path.read_bytes, path)
             continue
         # A zip file is needed until its last picture was read: it counts as new as long as it is.
         path.touch()
@@ -164,7 +182,7 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
 def _forget(items: Sequence[dict[str, Any]]) -> None:
     """Delete what was sent for this one handful."""
     for item in items:
-        path = analyse.uploaded(item.get("path"))
+        path = uploads.uploaded(item.get("path"))
         if path and path.name.startswith(MINE) and "place" not in item:
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -16,12 +16,26 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from leukovision.batch import MAX_BYTES
-from leukovision.demo import analyse, api, batch, guard, model, render, teach, visitor
+from leukovision.demo import (
+    analyse,
+    api,
+    batch,
+    ending,
+    guard,
+    headers,
+    model,
+    render,
+    teach,
+    turns,
+    uploads,
+    visitor,
+)
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.language import ENGLISH, Texts
@@ -87,13 +101,16 @@ def build(
         if note:
             notice = gr.HTML(render.alert_html(note, texts("page.instead"), texts), visible=True)
         foot = footer_html(texts.said(str(loaded.source)), True, "", texts)
-        described = gr.skip() if here and not note else model.model_html(loaded.found, texts)
+        described = gr.skip()
+        if not here or note:
+            # Its folder may have been damaged since; what was loaded goes on deciding.
+            with contextlib.suppress(StoreError):
+                described = model.model_html(loaded.found, texts)
         yield notice, foot, described
 
     with gr.Blocks(
         title=ENGLISH("page.title"),
         analytics_enabled=False,
-        delete_cache=(analyse.KEPT, analyse.KEPT),
         fill_width=True,
     ) as page:
         gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=_script("address.js"))
@@ -132,7 +149,10 @@ def build(
 
         page.unload(left)
     # Nobody is shown their place in the queue: with each event the others would be told it all the same.
-    page.queue(max_size=64, default_concurrency_limit=1, status_update_rate=60)
+    # And nobody asks past the queue.
+    page.queue(
+        max_size=turns.WAITING, default_concurrency_limit=1, status_update_rate=60, api_open=False
+    )  # fmt: skip
     return page  # type: ignore[no-any-return]
 
 
@@ -154,8 +174,8 @@ def serve(
         mcp: offer the endpoints as tools of a Model Context Protocol server too.
 
     Raises:
-        ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it, or
-            what `mcp` needs is not installed.
+        ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it,
+            LEUKOVISION_ORIGINS not as `headers.origins` does, or what `mcp` needs is not installed.
         FileNotFoundError: as `build`.
     """
     auth = auth or os.environ.get("LEUKOVISION_AUTH")
@@ -164,32 +184,55 @@ def serve(
         raise ValueError("--auth and LEUKOVISION_AUTH want user:password, with neither of them empty.")
     if mcp and not importlib.util.find_spec("mcp"):
         raise ValueError("--mcp needs the package mcp: pip install 'leukovision[mcp]'.")
-    per_minute = guard.limits()
+    per_minute, named = guard.limits(), headers.origins()
     # The C library would keep freed memory apart for each of the page's many threads: 80 MB.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
     theme = gr.themes.Base(primary_hue="violet", neutral_hue="stone", font=FONT, font_mono=FONT)
     up = threading.Event()
-    page = build(ensemble, examples, after=up)
-
-    def is_light(event: Any) -> bool:
-        function = page.fns.get(event) if isinstance(event, int) else None
-        heavy = (guard.IN_TURN["concurrency_id"], guard.TOGETHER["concurrency_id"])
-        return function is not None and function.concurrency_id not in heavy
-
     # Before the routes of the page, which take every path. It says nothing but that the process answers.
     health = Route("/healthz", lambda _: PlainTextResponse("ok"))
-    middleware = [Middleware(guard.Guard, is_light=is_light, per_minute=per_minute)]
-    page.launch(
-        share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
-        head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
-        enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
-        auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
-        state_session_capacity=SESSIONS, mcp_server=mcp or None,
-        app_kwargs={"middleware": middleware, "routes": [health]},
-    )  # fmt: skip
-    up.set()
-    page.block_thread()
+    # Uvicorn would take the word of whoever asks from this machine for where the request came from.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    with uploads.folder() as folder:
+        page = build(ensemble, examples, after=up)
+        queue = turns.Turns(page._queue)
+        outside = [
+            Middleware(headers.Policy, named=named, share=share),
+            Middleware(guard.Guard, turns=queue, per_minute=per_minute),
+        ]
+        page.launch(
+            share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
+            head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
+            enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
+            auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
+            state_session_capacity=SESSIONS, mcp_server=mcp or None,
+            app_kwargs={"lifespan": _lifespan(outside, queue, folder.parent), "routes": [health]},
+        )  # fmt: skip
+        up.set()
+        ending.wait(page, queue)
+
+
+def _lifespan(outside: list[Middleware], queue: turns.Turns, folder: Path) -> Callable[[Any], Any]:
+    """What is done while the page is up: its middleware is outside of Gradio's, and what is old is swept."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(uploads.EVERY)
+            queue.forget()
+            await asyncio.to_thread(uploads.sweep, folder)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        # Gradio's own lets every origin in.
+        kept = [one for one in app.user_middleware if one.cls is not CustomCORSMiddleware]
+        app.user_middleware = [*outside, *kept]
+        app.middleware_stack = app.build_middleware_stack()
+        sweeping = asyncio.create_task(sweep())
+        yield
+        sweeping.cancel()
+
+    return lifespan
 
 
 def in_background(load: Callable[[], Ensemble]) -> Future[Ensemble]:

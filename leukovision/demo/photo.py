@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from leukovision.cell import Cell, read_picture
+from leukovision.cell import Cell
+from leukovision.demo import decoding
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import data_uri, thumbnail
@@ -107,9 +108,7 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
     """
     if what not in ACTS or not 0 <= index < len(photo.outlines):
         raise ValueError(f"{photo.name}: nothing like this can be done to its cells.")
-    rgb, _ = read_picture(photo.path, photo.name)
     drawn = np.clip(np.array([[float(x), float(y)] for x, y in points[:_POINTS]]).reshape(-1, 2), 0, 1)
-    drawn = drawn * rgb.shape[1::-1]
     outlines = list(photo.outlines)
     if what == "drop":
         del outlines[index]
@@ -117,7 +116,9 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
             return None
         index = min(index, len(outlines) - 1)
     number = len(outlines) + 1 if what == "new" else index + 1
-    found = _found(rgb, f"{photo.name}, cell {number}", outlines[index], what, drawn)
+    with decoding.picture(photo.path, photo.name) as rgb:
+        name = f"{photo.name}, cell {number}"
+        found = _found(rgb, name, outlines[index], what, drawn * rgb.shape[1::-1])
     (analysis,) = ensemble.analyse([found.cell])
     if what == "new":
         index = len(outlines)
@@ -161,10 +162,10 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str = "") -> str:
         texts: of a language.
         fault: why what was asked for last could not be done.
     """
-    rgb, _ = read_picture(photo.path, photo.name)
-    height, width = rgb.shape[:2]
-    shown = Image.fromarray(rgb)
-    shown.thumbnail((SIDE, SIDE))
+    with decoding.picture(photo.path, photo.name) as rgb:
+        height, width = rgb.shape[:2]
+        shown = Image.fromarray(rgb)
+        shown.thumbnail((SIDE, SIDE))
     size = max(width, height)
     shapes, cards = [], []
     for place, one in enumerate(photo.outlines):

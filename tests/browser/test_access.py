@@ -26,8 +26,8 @@ new PerformanceObserver((list) => {
 
 @pytest.fixture
 def opened(browser, address):
-    """Opens the page on a screen, at an address."""
-    contexts = []
+    """Opens the page on a screen, at an address; what the browser complains of is a fault."""
+    contexts, complaints = [], list[str]()
 
     def open_at(where: str = "", width: int = 1366, height: int = 768, **screen):
         context = browser.new_context(viewport={"width": width, "height": height}, **screen)
@@ -35,6 +35,8 @@ def opened(browser, address):
         context.set_default_timeout(60_000)
         context.add_init_script(SHIFTS)
         page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{address}/{where}")
         page.wait_for_selector(".lv-zone", state="attached")
         return page
@@ -42,6 +44,7 @@ def opened(browser, address):
     yield open_at
     for context in contexts:
         context.close()
+    assert complaints == []
 
 
 @pytest.fixture
@@ -118,6 +121,23 @@ def test_an_address_opens_a_part_and_follows_what_is_opened(opened, address):
     page.click("[data-index='0']")
     page.wait_for_selector(".lv-result")
     assert page.url == f"{address}/?tab=analyse"
+
+
+@pytest.mark.parametrize(("around", "shown"), [("huggingface.co", True), ("elsewhere.example", False)])
+def test_a_space_s_frame_shows_the_page_and_nobody_else_s(browser, address, around, shown):
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    outer = f'<iframe src="{address}" style="width: 1000px; height: 700px"></iframe>'
+    page.route(f"https://{around}/**", lambda route: route.fulfill(body=outer, content_type="text/html"))
+    page.goto(f"https://{around}/spaces/somebody/leukovision")
+    inner = page.frame_locator("iframe")
+    if shown:
+        inner.locator("[data-index='0']").click()
+        inner.locator(".lv-decision").wait_for()
+    else:
+        page.wait_for_load_state("networkidle")
+        assert inner.locator(".lv-zone").count() == 0
+    page.close()
 
 
 def test_an_address_that_names_nothing_opens_the_page_as_ever(opened):

@@ -25,6 +25,7 @@ from leukovision import painter, read_cell
 from leukovision.demo import visitor
 from leukovision.demo.build import build
 from leukovision.demo.guard import MAX_BODY
+from leukovision.demo.uploads import PREFIX
 from leukovision.saliency import METHODS
 
 
@@ -120,15 +121,16 @@ def test_mcp_offers_the_same_as_tools(address, ensemble):
 
 
 def test_only_what_was_sent_can_be_fetched(address, uploads, picture):
-    (uploads / "link").symlink_to("/etc/hostname")
-    outside = ("/etc/hostname", f"{uploads}/../log.txt", f"{uploads}/link", str(ROOT / "app.py"), "../app.py")
+    own = next(uploads.glob(f"{PREFIX}*"))
+    (own / "link").symlink_to("/etc/hostname")
+    outside = ("/etc/hostname", f"{own}/../../log.txt", f"{own}/link", str(ROOT / "app.py"), "../app.py")
     try:
         for path in (*outside, "%2e%2e/app.py", "file:///etc/hostname", "http://127.0.0.1:1/"):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{address}/gradio_api/file={path}")
             assert refused.value.code in (400, 403, 404, 502), path
     finally:
-        (uploads / "link").unlink()
+        (own / "link").unlink()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,9 @@ def test_who_has_left_is_forgotten():
         for who in ("first", "second"):
             with httpx.stream("GET", f"{url}gradio_api/heartbeat/{who}", verify=False):
                 asked = {"data": ["csv", [], []], "session_hash": who}
-                httpx.post(f"{url}gradio_api/run/batch_file", json=asked, timeout=60).raise_for_status()
+                call = f"{url}gradio_api/call/batch_file"
+                event = httpx.post(call, json=asked, timeout=60).json()["event_id"]
+                assert "event: complete" in httpx.get(f"{call}/{event}", timeout=60).text
                 assert who in known
         until = time.monotonic() + 30
         while known and time.monotonic() < until:
@@ -214,6 +218,12 @@ def test_who_asks_too_often_is_told_to_wait(tmp_path, picture):
         with pytest.raises(HTTPStatusError, match="429"):
             for _ in range(3):
                 visitor.predict(handle_file(picture), api_name="/analyse")
+        # Whoever says that they are somebody else is not believed.
+        said = {
+            httpx.post(f"{url}/gradio_api/upload", headers={"X-Forwarded-For": f"10.0.0.{one}"}).status_code
+            for one in range(61)
+        }
+        assert 429 in said
 
 
 def test_visitors_at_once_get_their_own_results_and_rubbish_harms_nobody(address, tmp_path, ensemble):

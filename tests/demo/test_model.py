@@ -11,9 +11,10 @@ import pytest
 from scipy import integrate
 
 from leukovision.backbones import BACKBONES
-from leukovision.demo import model, scores
+from leukovision.demo import build, model, scores
 from leukovision.hub import EMBEDDED, Found
-from leukovision.store import SCORES
+from leukovision.language import LANGUAGES
+from leukovision.store import SCORES, read_manifest
 
 
 @pytest.fixture
@@ -66,6 +67,27 @@ def test_a_card_from_elsewhere_brings_no_html_script_or_picture(folder):
     card = page.split("<details")[1]
     assert "<h1>Mine</h1>" in card and "<td>1</td>" in card and 'href="https://example.org"' in card
     assert not any(bad in page for bad in ("<script", "<img", 'javascript:alert(1)"', "license: mit", "<i>"))
+
+
+def test_markup_in_a_manifest_is_shown_as_it_is_written(folder):
+    hostile = "<img src=x onerror=alert(1)>\"'&lt;script>"
+
+    def marked(value):
+        if isinstance(value, dict):
+            return {key: marked(one) for key, one in value.items()}
+        return [marked(one) for one in value] if isinstance(value, list) else hostile
+
+    content = json.loads((folder / "ensemble.json").read_text())
+    for key in ("name", "version", "intended_use", "limits"):
+        content[key] = hostile
+    for key in ("training", "figures"):
+        content[key] = marked(content.get(key, {}))
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    manifest = read_manifest(folder)
+    for texts in LANGUAGES.values():
+        shown = model.model_html(Found(folder, hostile), texts)
+        shown += build.footer_html(f"{manifest.name} {manifest.version}", True, hostile, texts)
+        assert "<img" not in shown and "<script" not in shown and shown.count("&lt;img") >= 5
 
 
 def test_curves_are_those_of_the_scores():
