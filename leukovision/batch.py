@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 import threading
 import zipfile
 from collections import Counter
@@ -22,6 +23,7 @@ from leukovision import pictures
 from leukovision.backbones import BACKBONES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.ensemble import BATCH, Analysis, Ensemble
+from leukovision.store import StoreError
 
 MAX_PICTURES = 10_000
 """Most pictures that a zip file may hold."""
@@ -31,6 +33,12 @@ MAX_BYTES = 100 * 1024**2
 
 MAX_INFLATED = 8 * 1024**3
 """Most bytes that the pictures of a zip file may be, inflated: they are never all in memory."""
+
+MAX_DIRECTORY = 8 * 1024**2
+"""Longest directory of a zip file, bytes: ten thousand pictures with long names, and as many others, fit."""
+
+PIECE = 1024**2
+"""Bytes of a picture in a zip file that are inflated at a time."""
 
 GROUP = 4 * BATCH
 """Files that are read and judged together."""
@@ -137,7 +145,15 @@ def unzip(path: Path, name: str) -> list[File]:
     """
     try:
         archive = _Zip(path)
-    except (zipfile.BadZipFile, NotImplementedError):
+    except _CrowdedError:
+        raise CellError(
+            f"{name}: there are too many files in it, or their names are too long; "
+            f"send at most {MAX_PICTURES} pictures at once."
+        ) from None
+    except UnicodeDecodeError:
+        raise CellError(f"{name}: a name in it cannot be read; pack the zip file anew.") from None
+    # A directory that somebody damaged makes zipfile stumble over anything.
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, MemoryError):
         raise CellError(f"{name}: not a zip file, or it is cut short; send the whole file again.") from None
     held = [entry for entry in archive.infolist() if not entry.is_dir()]
     if inner := [entry for entry in held if entry.filename.lower().endswith(".zip")]:
@@ -156,7 +172,7 @@ def unzip(path: Path, name: str) -> list[File]:
         raise CellError(f"{name}: there are no pictures in it ({', '.join(SUFFIXES)}).")
     if len(inside) > MAX_PICTURES:
         raise CellError(f"{name}: it holds {len(inside)} pictures; send at most {MAX_PICTURES} at once.")
-    # Python reads no more of an entry than it says to hold, so that these sizes can be relied on.
+    # `_inflate` reads no more of an entry than it says to hold, so that these sizes can be relied on.
     if large := [entry for entry in inside if entry.file_size > MAX_BYTES]:
         raise CellError(
             f"{name}: {_shown(large[0])} is larger than {MAX_BYTES // 1024**2} MB unpacked; leave it out."
@@ -221,13 +237,23 @@ def judged(ensemble: Ensemble, files: Sequence[File], views: int | None = None) 
     """
     for batch in _read_ahead(files, GROUP):
         cells = [cell for _, cell in batch if isinstance(cell, Cell)]
-        analyses = iter(ensemble.analyse(cells, views))
+        analyses = iter(_analysed(ensemble, cells, views))
         for file, cell in batch:
-            if isinstance(cell, Cell):
-                analysis = next(analyses)
-                yield Judged(row(file.name, analysis), cell, analysis)
+            found = next(analyses) if isinstance(cell, Cell) else cell
+            if isinstance(cell, Cell) and isinstance(found, Analysis):
+                yield Judged(row(file.name, found), cell, found)
             else:
-                yield Judged(Row(file=file.name, error=str(cell)))
+                yield Judged(Row(file=file.name, error=str(found)))
+
+
+def _analysed(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Sequence[Analysis | CellError]:
+    """An analysis of each cell, or why there can be none of this one."""
+    try:
+        return ensemble.analyse(cells, views)
+    except StoreError as error:
+        if len(cells) == 1:
+            return [CellError(f"{cells[0].name}: {error}")]
+        return [one for cell in cells for one in _analysed(ensemble, [cell], views)]
 
 
 def row(name: str, analysis: Analysis) -> Row:
@@ -308,8 +334,30 @@ def _read_ahead(files: Sequence[File], size: int) -> Iterator[list[tuple[File, C
                 yield found
 
 
+class _CrowdedError(Exception):
+    """The directory of a zip file is larger than `MAX_DIRECTORY`."""
+
+
+class _Disk(io.FileIO):
+    """A file on disk of which nobody wants more at a time than the directory of a zip file may be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file; zipfile reads a directory at once, and makes 500 bytes of each 50."""
+        if size is not None and size > MAX_DIRECTORY:
+            raise _CrowdedError
+        return super().read(size) or b""
+
+
 class _Zip(zipfile.ZipFile):
     """A zip file that another process opens for itself."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._disk = _Disk(path)
+        try:
+            super().__init__(self._disk)
+        except BaseException:
+            self._disk.close()
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Zip, (self.filename,)
@@ -360,14 +408,21 @@ class _Table:
 
 
 def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
-    """The bytes of an entry, which `unzip` found to be of a sane size."""
+    """The bytes of an entry, inflated in pieces: no more than it says to hold, which `unzip` found sane."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # The others inflate whatever they are given at once, gigabytes out of a kilobyte.
+        raise CellError(
+            f"{name}/{_shown(entry)}: is packed in a way that is not read; pack it anew, with deflate."
+        )
+    content = bytearray()
     try:
-        return archive.read(entry)
-    except (
-        Exception
-    ):  # zipfile and its decoders raise whatever a broken or locked entry makes them stumble over
+        with archive.open(entry) as file:
+            while piece := file.read(PIECE):
+                content += piece
+    except Exception:  # zipfile and zlib raise whatever a broken or locked entry makes them stumble over
         sentence = "cannot be unpacked: it is broken, or needs a password"
         raise CellError(f"{name}/{_shown(entry)}: {sentence}.") from None
+    return bytes(content)
 
 
 def refuse(sentence: str) -> bytes:

@@ -106,9 +106,16 @@ def test_what_a_zip_file_is_refused_for_is_said_in_german(tmp_path, monkeypatch)
         with monkeypatch.context() as patch:
             patch.setattr(batch, name, most)
             said.append(refused(packed("a.png", "b.png")))
+    odd = packed("ü.png")
+    odd.write_bytes(odd.read_bytes().replace("ü".encode(), b"\xff\xfe"))
+    with zipfile.ZipFile(odd.with_name("b.zip"), "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.png", b"")
+    said += [refused(odd), refused(odd.with_name("b.zip"))]
+    monkeypatch.setattr(batch, "MAX_DIRECTORY", 10)
+    said.append(refused(packed("a.png")))
     gone = batch.File("c.png", (tmp_path / "no").read_bytes)
     said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1)]
-    assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 8
+    assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 11
     for sentence in said:
         assert ENGLISH.said(sentence) == sentence
         assert GERMAN.said(sentence) != sentence, sentence
