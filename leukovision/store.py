@@ -16,13 +16,17 @@ import pydantic
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+LARGEST = float(np.finfo(np.float16).max)
+"""No tensor of an ensemble holds a larger value."""
+
 FORMAT = 1
 MANIFEST = "ensemble.json"
 
 _FileName = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+\.safetensors$")]
 _Sha256 = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
-_Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
-_Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+# Wide enough for whatever can be meant, and no sum of what the networks say overflows.
+_Positive = Annotated[float, pydantic.Field(ge=1e-3, le=1e3)]
+_Logit = Annotated[float, pydantic.Field(ge=-100, le=100)]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
@@ -85,7 +89,7 @@ class Manifest(_Part):
     classes: tuple[Literal["healthy"], Literal["ALL"]] = ("healthy", "ALL")
     input: InputSpec = InputSpec()
     members: Annotated[tuple[MemberSpec, ...], pydantic.Field(min_length=1)]
-    bias: _Finite = 0.0
+    bias: _Logit = 0.0
     thresholds: Thresholds = Thresholds()
     views: Literal[1, 8] = 1
     domain: DomainSpec | None = None
@@ -141,7 +145,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
 
     Raises:
         StoreError: no such file, another hash, not safetensors, a type other than float16 or float32,
-            or a value that is not finite.
+            a value that is not finite or too large, or a negative variance.
     """
     try:
         content = path.read_bytes()
@@ -161,8 +165,12 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
     for name, tensor in halves.items():
         if tensor.dtype not in (np.float16, np.float32):
             raise StoreError(f"{path}: tensor {name!r} is {tensor.dtype}; wanted is float16 or float32.")
-        if not np.isfinite(tensor).all():
-            raise StoreError(f"{path}: tensor {name!r} holds values that are not finite.")
+        if not (np.abs(tensor) <= LARGEST).all():
+            raise StoreError(
+                f"{path}: tensor {name!r} holds values that are not finite, or larger than float16 has."
+            )
+        if name.endswith("variance") and (tensor < 0).any():
+            raise StoreError(f"{path}: tensor {name!r} holds a variance below 0.")
     return {name: tensor.astype(np.float32) for name, tensor in halves.items()}
 
 

@@ -1,15 +1,17 @@
 """An ensemble's folder: whole, or refused in a sentence that says which file and what is wrong."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from leukovision import Ensemble, StoreError, load_ensemble, store
+from leukovision import Ensemble, StoreError, batch, load_ensemble, painter, read_cell, store
 
 MEMBER = "inception_v3"
 
@@ -107,6 +109,68 @@ def test_a_missing_tensor_is_refused(folder: Path) -> None:
 def test_a_value_that_is_not_finite_is_refused(folder: Path) -> None:
     change_tensors(folder, lambda tensors: tensors["logit.bias"].fill(np.nan))
     assert "not finite" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("logit.bias", 3e38, "logit.bias.* larger than float16 has"),
+        ("001.moving_variance", -1, "001.moving_variance.* a variance below 0"),
+    ],
+)
+def test_a_value_that_no_network_can_mean_is_refused(folder: Path, name: str, value: float, words: str):
+    def alter(tensors: dict) -> None:
+        tensors[name] = np.full(tensors[name].shape, value, np.float32)
+
+    change_tensors(folder, alter)
+    assert re.search(words, refusal(folder))
+
+
+@pytest.mark.parametrize(
+    ("where", "alter"),
+    [
+        ("members.2.temperature", lambda content: place(content).update(temperature=1e-300)),
+        ("members.2.temperature", lambda content: place(content).update(temperature=1e300)),
+        ("bias", lambda content: content.update(bias=1e308)),
+        ("bias", lambda content: content.update(bias=float("nan"))),
+        ("domain.distance", lambda content: content["domain"].update(distance=1e308)),
+        ("domain.looks", lambda content: content["domain"].update(looks=float("inf"))),
+    ],
+)
+def test_a_number_in_the_manifest_that_nobody_can_mean_is_refused_by_name(folder: Path, where, alter):
+    change(folder, alter)
+    assert f"{where}: " in refusal(folder) or "not JSON" in refusal(folder)
+
+
+def test_a_scale_of_the_domain_that_is_not_above_0_is_refused(folder: Path) -> None:
+    path = folder / "domain.safetensors"
+    tensors = load_file(path)
+    tensors["features_scales"][0] = 0
+    save_file(tensors, path)
+    change(folder, lambda content: content["domain"].update(sha256=store.sha256_of(path)))
+    assert "features_scales" in refusal(folder)
+
+
+def test_nothing_is_decided_of_a_number_that_is_not_finite(folder: Path, tmp_path: Path) -> None:
+    # Each value is one that float16 has, and yet what the network makes of them is not a number.
+    change_tensors(folder, lambda tensors: [t.fill(6e4) for n, t in tensors.items() if n.endswith("kernel")])
+    broken, cell = load_ensemble(folder), read_cell(painter.paint(painter.blast_like(1), seed=1), "a.png")
+    numbers = broken.input.numbers(broken.input.picture(cell))
+    for ask in (
+        lambda: broken.analyse([cell]),
+        lambda: broken.maps(numbers),
+        lambda: broken.logits(numbers[None]),
+        lambda: broken.features([cell]),
+    ):
+        with pytest.raises(StoreError, match="not finite, so nothing is decided"):
+            ask()
+    Image.fromarray(cell.pixels).save(tmp_path / "a.png")
+    two = [one.row for one in batch.judged(broken, batch.find([tmp_path / "a.png"] * 2))]
+    assert all(row.decision is None and "not finite" in (row.error or "") for row in two) and len(two) == 2
+
+
+def test_a_distance_that_is_no_number_is_out_of_domain(ensemble: Ensemble) -> None:
+    assert ensemble.domain and ensemble.domain.far(float("nan"))
 
 
 def test_a_tensor_of_another_type_is_refused(folder: Path) -> None:
