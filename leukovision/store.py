@@ -5,14 +5,20 @@ Architectures are built by our code; only tensors and one JSON file are read fro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -129,11 +135,69 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, also if this process is killed or another writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    """Write a file that is there whole or not at all, also if this process is killed or another writes it.
+
+    Raises:
+        OSError: it cannot be written; its text is a sentence, and what was there before still is.
+    """
+    path = path.resolve()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # a terminal, or a pipe
+            path.write_bytes(content)
+            return
+        # A name of its own: the file's may be as long as a name can be.
+        aside = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            aside.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, aside)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What keeps a file from being written becomes one sentence.
+
+    Raises:
+        OSError: with it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(f"{path}: the disk is full; make room, and give the same command again.") from None
+        if error.errno is None:
+            raise
+        raise OSError(f"{path}: cannot be written ({error.strerror}).") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes out of a file or a folder that one alone may write.
+
+    Raises:
+        OSError: another one is at it; or nothing can be written there.
+    """
+    lock = path / ".lock" if path.is_dir() else path.with_name(f".{path.name}.lock")
+    held = FileLock(lock, timeout=0)
+    try:
+        with writing(lock):
+            held.acquire()
+    except Timeout:
+        raise OSError(
+            f"{path}: another command is writing there; wait for its end, or name another place."
+        ) from None
+    try:
+        yield
+    finally:
+        # First gone, then free: who opens it in between finds itself alone on a file that is no more, and
+        # whoever comes after both makes a new one.
+        lock.unlink(missing_ok=True)
+        held.release()
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
@@ -177,7 +241,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `ensemble.json`."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / MANIFEST, (text + "\n").encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
