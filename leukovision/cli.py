@@ -188,14 +188,14 @@ def audit(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
 ) -> None:
     """Say what is wrong with training data; exit status 1 if the split leaks."""
+    from leukovision import store
     from leukovision.training import audit
 
     with _said(), _progress("files") as advance:
         found = audit.audit(data, split, hold_out, advance)
         if json_file:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
-            json_file.write_text(text + "\n", encoding="utf-8")
+            store.write_whole(json_file, (text + "\n").encode())
     _show_audit(found)
     if found.split and found.split.leak:
         raise typer.Exit(1)
@@ -236,6 +236,7 @@ def train(
     ] = 1,
 ) -> None:
     """Train an ensemble; a run that was killed goes on from what the backbones had seen."""
+    from leukovision import store
     from leukovision.training import dataset, workers
     from leukovision.training.fit import Recipe, fit, see
 
@@ -259,18 +260,20 @@ def train(
             if among.index:
                 console.print("what this worker was needed for is done", highlight=False)
                 return
-        manifest = fit(
-            images,
-            out,
-            recipe,
-            backbone or list(BACKBONES),
-            weights=weights,
-            held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
-            held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
-            kept=kept,
-            name=name,
-            progress=show,
-        )
+        out.mkdir(parents=True, exist_ok=True)
+        with store.alone(out):
+            manifest = fit(
+                images,
+                out,
+                recipe,
+                backbone or list(BACKBONES),
+                weights=weights,
+                held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
+                held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
+                kept=kept,
+                name=name,
+                progress=show,
+            )
     console.print(f"{manifest.name}: {len(manifest.members)} members in {out}", highlight=False)
 
 

@@ -33,11 +33,21 @@ _Sha256 = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
 # Wide enough for whatever can be meant, and no sum of what the networks say overflows.
 _Positive = Annotated[float, pydantic.Field(ge=1e-3, le=1e3)]
 _Logit = Annotated[float, pydantic.Field(ge=-100, le=100)]
+_Short = Annotated[str, pydantic.Field(max_length=200)]
+_Long = Annotated[str, pydantic.Field(max_length=20_000)]
+_Told = Annotated[dict[str, Any], pydantic.BeforeValidator(lambda value: _shallow(value))]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
 SCORES = "scores.csv"
 """File in an ensemble's folder: what was said of cells of subjects left out; not needed to decide."""
+
+
+MAX_FILE = 2 * 1024**3
+"""Largest file of an ensemble, bytes: the three networks whole, in float32, are 0.4 GB together."""
+
+DEEPEST = 12
+"""How deep what a manifest tells of training and figures may be nested."""
 
 
 class StoreError(ValueError):
@@ -89,9 +99,9 @@ class DomainSpec(_Part):
 class Manifest(_Part):
     """`ensemble.json`."""
 
-    format: int = FORMAT
-    name: str
-    version: str
+    format: Annotated[int, pydantic.Field(ge=1)] = FORMAT
+    name: _Short
+    version: _Short
     classes: tuple[Literal["healthy"], Literal["ALL"]] = ("healthy", "ALL")
     input: InputSpec = InputSpec()
     members: Annotated[tuple[MemberSpec, ...], pydantic.Field(min_length=1)]
@@ -99,10 +109,10 @@ class Manifest(_Part):
     thresholds: Thresholds = Thresholds()
     views: Literal[1, 8] = 1
     domain: DomainSpec | None = None
-    training: dict[str, Any] = {}
-    figures: dict[str, Any] = {}
-    intended_use: str = "Research and teaching. Not a medical device."
-    limits: str = ""
+    training: _Told = {}
+    figures: _Told = {}
+    intended_use: _Long = "Research and teaching. Not a medical device."
+    limits: _Long = ""
 
     @pydantic.model_validator(mode="after")
     def _weights_sum_to_one(self) -> Manifest:
@@ -114,6 +124,26 @@ class Manifest(_Part):
         if not low <= self.thresholds.decide <= high:
             raise ValueError("thresholds.decide must lie within thresholds.abstain")
         return self
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """A file of an ensemble's folder, from where it may be read.
+
+    An ensemble comes from others. A link in it could show whoever sees the page a file of this machine, and a
+    device or a pipe would be read without end. Links in the Hub's cache lead to its own `blobs`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is a link out of the folder, no file, or too large.
+    """
+    path = folder / name
+    real, home = path.resolve(strict=True), folder.resolve()
+    cache = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+    if real.parent not in (home, cache):
+        raise StoreError(f"{path}: is a link out of the ensemble's folder; put the file itself there.")
+    if not real.is_file() or real.stat().st_size > MAX_FILE:
+        raise StoreError(f"{path}: is no file, or larger than any of an ensemble; get the ensemble again.")
+    return real
 
 
 def sha256_of(path: Path) -> str:
@@ -212,7 +242,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
             a value that is not finite or too large, or a negative variance.
     """
     try:
-        content = path.read_bytes()
+        content = file_in(path.parent, path.name).read_bytes()
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be read ({error.strerror}); the ensemble's folder is not whole."
@@ -248,14 +278,17 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `ensemble.json`.
 
     Raises:
-        StoreError: not there, not JSON, of a newer format, or with a field that is wrong.
+        StoreError: not there, a link out of the folder, not JSON, of a newer format, or with a field that
+            is wrong.
     """
     path = Path(folder) / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(file_in(Path(folder), MANIFEST).read_text("utf-8"), parse_constant=_no_number)
     except OSError:
         raise StoreError(f"{folder}: not an ensemble's folder, it has no {MANIFEST}.") from None
-    except ValueError:
+    except StoreError:
+        raise
+    except (ValueError, RecursionError):
         raise StoreError(f"{path}: not JSON; get the ensemble again.") from None
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
@@ -268,3 +301,19 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the manifest"
         raise StoreError(f"{path}: {where}: {first['msg']}.") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON.")
+
+
+def _shallow(value: Any, deep: int = 0) -> Any:
+    """The same, if it is nested no deeper than whoever shows it can follow, and each number is one."""
+    if deep > DEEPEST:
+        raise ValueError(f"is nested more than {DEEPEST} deep")
+    if isinstance(value, (dict, list)):
+        for one in value.values() if isinstance(value, dict) else value:
+            _shallow(one, deep + 1)
+    elif isinstance(value, float) and not np.isfinite(value):  # 1e999 is JSON, and infinite
+        raise ValueError("holds a number that is not finite")
+    return value

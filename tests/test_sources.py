@@ -1,4 +1,4 @@
-"""Which files are input: one rule for folders, zip files and training data, whatever their names and links."""
+"""Which files are input: one rule for folders, zip files and training data, whatever names and links."""
 
 from __future__ import annotations
 
