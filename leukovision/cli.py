@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from leukovision import host
 from leukovision.backbones import BACKBONES
 
 if TYPE_CHECKING:
@@ -565,7 +566,7 @@ def _import_keras() -> None:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
+        host.settle()
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

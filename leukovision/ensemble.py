@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from leukovision import domain, hub, store
+from leukovision import domain, host, hub, store
 from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
 from leukovision.forward import BATCH, Forward
@@ -351,11 +351,9 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
 
 def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
     """Each member's network with its tensors in it."""
-    import keras
-
     # Every check that needs no network first, so that a wrong file is refused at once.
     values = [store.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
-    keras.mixed_precision.set_global_policy("float32")
+    host.settle()
     for spec, found in zip(manifest.members, values, strict=True):
         try:
             network = build(spec.backbone, spec.cut, manifest.input.size)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from html import escape
 from pathlib import Path
@@ -57,10 +58,12 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         found = analyse.uploaded(path)
         if found is None:
             return {"lost": True}
+        texts, left = visitor.texts(), Counter[str]()
         try:
-            return {"names": [file.name for file in batch.unzip(found, analyse.base_name(name))]}
+            files = batch.unzip(found, analyse.base_name(name), lambda why: left.update([why]))
+            return {"names": [file.name for file in files], "left": left_out(name, left, texts)}
         except (CellError, OSError) as error:
-            return {"error": str(error), "said": visitor.texts().said(str(error))}
+            return {"error": str(error), "said": texts.said(str(error))}
 
     def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
         """Judge a handful of uploaded files, and delete them."""
@@ -105,6 +108,14 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.TOGETHER)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
+
+
+def left_out(name: str, left: Mapping[str, int], texts: Texts = ENGLISH) -> str:
+    """What was left out of a zip file, counted by why, in a sentence; "" if nothing was."""
+    if not left:
+        return ""
+    why = ", ".join(f"{count} {texts.said(kind)}" for kind, count in sorted(left.items()))
+    return texts("batch.left", name=analyse.base_name(name), why=why)
 
 
 def batch_html(texts: Texts = ENGLISH) -> str:
