@@ -5,23 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-import threading
+import re
+import struct
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from leukovision import pictures
+from leukovision import pictures, sources
 from leukovision.backbones import BACKBONES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.ensemble import BATCH, Analysis, Ensemble
+from leukovision.in_table import in_table
+from leukovision.sources import File, Leaving, refuse
+from leukovision.store import StoreError
 
 MAX_PICTURES = 10_000
 """Most pictures that a zip file may hold."""
@@ -31,6 +36,12 @@ MAX_BYTES = 100 * 1024**2
 
 MAX_INFLATED = 8 * 1024**3
 """Most bytes that the pictures of a zip file may be, inflated: they are never all in memory."""
+
+MAX_DIRECTORY = 8 * 1024**2
+"""Longest directory of a zip file, bytes: ten thousand pictures with long names, and as many others, fit."""
+
+PIECE = 1024**2
+"""Bytes of a picture in a zip file that are inflated at a time."""
 
 GROUP = 4 * BATCH
 """Files that are read and judged together."""
@@ -75,19 +86,6 @@ COLUMNS = tuple(Row.model_fields)
 """Columns of the table of cells; their order does not change."""
 
 
-@dataclass(frozen=True)
-class File:
-    """A file that may be a picture. It can be pickled and read by another process that sees the same disk.
-
-    Attributes:
-        name: what to call it in results and errors.
-        read: gives its bytes; raises CellError or OSError where that cannot be done.
-    """
-
-    name: str
-    read: Callable[[], bytes]
-
-
 @dataclass(frozen=True, eq=False)
 class Judged:
     """A file with what is said of it; `cell` and `analysis` are None where `row.error` says why."""
@@ -97,9 +95,16 @@ class Judged:
     analysis: Analysis | None = None
 
 
-def find(paths: Sequence[Path]) -> list[File]:
+def find(
+    paths: Sequence[Path], leaving: Leaving = lambda _: None, made: Sequence[str] = (sources.MAPS,)
+) -> list[File]:
     """Files as they are given, folders as the pictures in them at any depth, zip files and Parquet tables as
     those in them.
+
+    Args:
+        paths: any number of them.
+        leaving: told of each file in a folder or a zip file that is left out, as `sources.pictures` does.
+        made: as there.
 
     Raises:
         FileNotFoundError: there is no such file or folder, or no picture in a folder.
@@ -107,28 +112,27 @@ def find(paths: Sequence[Path]) -> list[File]:
     files: list[File] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not found:
-                raise FileNotFoundError(f"{path}: no pictures in this folder ({', '.join(SUFFIXES)}).")
-            files += [File(str(one), one.read_bytes) for one in found]
+            files += [sources.file(one) for one in sources.pictures(path, leaving, made)]
         elif not path.exists():
             raise FileNotFoundError(f"{path}: there is no such file or folder.")
         elif inside := INSIDE.get(path.suffix.lower()):
+            name, stamp = sources.shown(path), sources.stamp(path)
             try:
-                files += inside(path, str(path))
+                files += [replace(one, stamp=stamp) for one in inside(path, name, leaving)]
             except CellError as error:
-                files.append(File(str(path), partial(refuse, str(error))))
+                files.append(File(name, partial(refuse, str(error)), stamp))
         else:
-            files.append(File(str(path), path.read_bytes))
+            files.append(sources.file(path))
     return files
 
 
-def unzip(path: Path, name: str) -> list[File]:
+def unzip(path: Path, name: str, leaving: Leaving = lambda _: None) -> list[File]:
     """The pictures in a zip file, read from it when they are asked for; nothing is written to disk.
 
     Args:
         path: of the zip file.
         name: what to call it.
+        leaving: told of each file in it that is left out, as `sources.pictures` does.
 
     Raises:
         CellError: not a zip file, no pictures in it, a zip file in it, or more than `MAX_PICTURES`,
@@ -137,26 +141,30 @@ def unzip(path: Path, name: str) -> list[File]:
     """
     try:
         archive = _Zip(path)
-    except (zipfile.BadZipFile, NotImplementedError):
+    except _CrowdedError:
+        raise CellError(
+            f"{name}: there are too many files in it, or their names are too long; "
+            f"send at most {MAX_PICTURES} pictures at once."
+        ) from None
+    except UnicodeDecodeError:
+        raise CellError(f"{name}: a name in it cannot be read; pack the zip file anew.") from None
+    # A directory that somebody damaged makes zipfile stumble over anything.
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, MemoryError):
         raise CellError(f"{name}: not a zip file, or it is cut short; send the whole file again.") from None
     held = [entry for entry in archive.infolist() if not entry.is_dir()]
     if inner := [entry for entry in held if entry.filename.lower().endswith(".zip")]:
         raise CellError(
             f"{name}: there is a zip file in it ({_shown(inner[0])}); put the pictures into one zip file."
         )
-    # What macOS puts beside each picture has the picture's name and is none.
-    inside = [
-        entry
-        for entry in held
-        if PurePosixPath(entry.filename).suffix.lower() in SUFFIXES
-        and not PurePosixPath(entry.filename).name.startswith(".")
-        and not entry.filename.startswith("__MACOSX/")
-    ]
+    reasons = [sources.why_not(entry.filename) for entry in held]
+    for why in filter(None, reasons):
+        leaving(why)
+    inside = [entry for entry, why in zip(held, reasons, strict=True) if not why]
     if not inside:
         raise CellError(f"{name}: there are no pictures in it ({', '.join(SUFFIXES)}).")
     if len(inside) > MAX_PICTURES:
         raise CellError(f"{name}: it holds {len(inside)} pictures; send at most {MAX_PICTURES} at once.")
-    # Python reads no more of an entry than it says to hold, so that these sizes can be relied on.
+    # `_inflate` reads no more of an entry than it says to hold, so that these sizes can be relied on.
     if large := [entry for entry in inside if entry.file_size > MAX_BYTES]:
         raise CellError(
             f"{name}: {_shown(large[0])} is larger than {MAX_BYTES // 1024**2} MB unpacked; leave it out."
@@ -169,39 +177,7 @@ def unzip(path: Path, name: str) -> list[File]:
     return [File(f"{name}/{_shown(entry)}", partial(_inflate, archive, entry, name)) for entry in inside]
 
 
-def in_table(path: Path, name: str) -> list[File]:
-    """The pictures in a Parquet table, a group of rows of which is in memory at a time.
-
-    Args:
-        path: of a table with a column of pictures, `bytes`, and if they have names, `file`; or with a column
-            `image` of both as Hugging Face's datasets have it, fields `bytes` and `path`.
-        name: what to call it; a picture without a name has its row's number.
-
-    Raises:
-        CellError: not a Parquet table, or no such column in it.
-        OSError: it cannot be read.
-    """
-    import pyarrow as pa
-
-    try:
-        table, files = _Table(path), list[File]()
-        if not table.has_pictures:
-            wanted = "`bytes` with `file`, or `image` with the fields `bytes` and `path`"
-            raise CellError(f"{name}: has no column of pictures; wanted is {wanted}.")
-        for group in range(table.groups):
-            for row, own in enumerate(table.names(group)):
-                shown = f"{name}/{own[-200:] if own else len(files)}"
-                files.append(File(shown, partial(table.picture, group, row, shown)))
-    except pa.ArrowInvalid:
-        raise CellError(
-            f"{name}: not a Parquet table, or it is cut short; send the whole file again."
-        ) from None
-    if not files:
-        raise CellError(f"{name}: there are no rows in it.")
-    return files
-
-
-INSIDE: dict[str, Callable[[Path, str], list[File]]] = {".zip": unzip, ".parquet": in_table}
+INSIDE: dict[str, Callable[[Path, str, Leaving], list[File]]] = {".zip": unzip, ".parquet": in_table}
 """What holds pictures, by the ending of a file's name."""
 
 
@@ -236,13 +212,23 @@ def judged(
     """
     for batch in _read_ahead(files, GROUP, read):
         cells = [cell for _, cell in batch if isinstance(cell, Cell)]
-        analyses = iter(ensemble.analyse(cells, views))
+        analyses = iter(_analysed(ensemble, cells, views))
         for file, cell in batch:
-            if isinstance(cell, Cell):
-                analysis = next(analyses)
-                yield Judged(row(file.name, analysis), cell, analysis)
+            found = next(analyses) if isinstance(cell, Cell) else cell
+            if isinstance(cell, Cell) and isinstance(found, Analysis):
+                yield Judged(row(file.name, found), cell, found)
             else:
-                yield Judged(Row(file=file.name, error=str(cell)))
+                yield Judged(Row(file=file.name, error=str(found)))
+
+
+def _analysed(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Sequence[Analysis | CellError]:
+    """An analysis of each cell, or why there can be none of this one."""
+    try:
+        return ensemble.analyse(cells, views)
+    except StoreError as error:
+        if len(cells) == 1:
+            return [CellError(f"{cells[0].name}: {error}")]
+        return [one for cell in cells for one in _analysed(ensemble, [cell], views)]
 
 
 def row(name: str, analysis: Analysis) -> Row:
@@ -272,12 +258,28 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:
-    """The table as CSV, with a line of `COLUMNS`."""
+    """The table as CSV, with a line of `COLUMNS`; see `csv_of`."""
+    return csv_of(COLUMNS, (one.model_dump() for one in rows))
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A table as CSV.
+
+    A spreadsheet would compute what begins as a formula does, and a cell may be called so: such text gets an
+    apostrophe in front, also where a spreadsheet that separates by other marks would see a new field begin.
+    """
+
+    def plain(value: Any) -> Any:
+        return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
+
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    writer.writerows(one.model_dump() for one in rows)
+    writer.writerows({key: plain(value) for key, value in one.items()} for one in rows)
     return text.getvalue().encode()
+
+
+_FORMULA = re.compile(r"(^\s*|[;\t\r\n]\s*)(?=[=+\-@＝＋－＠])")
 
 
 def as_json(rows: Sequence[Row]) -> bytes:
@@ -312,8 +314,9 @@ def _read_ahead(
             return file, read(file)
         except CellError as error:
             return file, error
-        except OSError as error:
-            return file, CellError(f"{file.name}: cannot be read ({error.strerror}).")
+        except (OSError, MemoryError) as error:
+            why = getattr(error, "strerror", None) or error or "no memory is left"
+            return file, CellError(f"{file.name}: cannot be read ({why}).")
 
     batches = [files[start : start + size] for start in range(0, len(files), size)]
     with ThreadPoolExecutor(2) as pool:
@@ -325,72 +328,82 @@ def _read_ahead(
                 yield found
 
 
+class _CrowdedError(Exception):
+    """The directory of a zip file is larger than `MAX_DIRECTORY`."""
+
+
+class _Disk(io.FileIO):
+    """A file on disk of which nobody wants more at a time than the directory of a zip file may be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file; zipfile reads a directory at once, and makes 500 bytes of each 50."""
+        if size is not None and size > MAX_DIRECTORY:
+            raise _CrowdedError
+        return super().read(size) or b""
+
+
 class _Zip(zipfile.ZipFile):
     """A zip file that another process opens for itself."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._disk = _Disk(path)
+        try:
+            super().__init__(self._disk)
+        except BaseException:
+            self._disk.close()
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Zip, (self.filename,)
 
 
-class _Table:
-    """A Parquet table with a column of pictures, as `in_table` wants it.
-
-    Another process opens it for itself.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from pyarrow import parquet
-
-        self.path, self._file = path, parquet.ParquetFile(path)
-        # Columns that are fields of another one have its name before theirs.
-        columns = {column.path for column in self._file.schema}
-        pairs = (("file", "bytes"), ("image.path", "image.bytes"))
-        self._name, self._bytes = next((pair for pair in pairs if pair[1] in columns), ("", ""))
-        if self._name not in columns:
-            self._name = ""
-        self.has_pictures, self.groups = bool(self._bytes), self._file.num_row_groups
-        self._lock = threading.Lock()
-        self._held: tuple[int, Any] = (-1, None)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Table, (self.path,)
-
-    def names(self, group: int) -> list[str | None]:
-        """What the pictures of a group of rows are called."""
-        if not self._name:
-            return [None] * self._file.metadata.row_group(group).num_rows
-        return [None if name is None else str(name) for name in self._column(group, self._name).to_pylist()]
-
-    def picture(self, group: int, row: int, name: str) -> bytes:
-        """The bytes of one; those of its group are kept until another group is asked for."""
-        with self._lock:
-            if self._held[0] != group:
-                self._held = group, self._column(group, self._bytes)
-            found = self._held[1][row].as_py()
-        if not isinstance(found, bytes):
-            raise CellError(f"{name}: there is no picture in this row.")
-        return found
-
-    def _column(self, group: int, name: str) -> Any:
-        column = self._file.read_row_group(group, columns=[name]).column(0)
-        return column.combine_chunks().field(0) if "." in name else column
-
-
 def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
-    """The bytes of an entry, which `unzip` found to be of a sane size."""
+    """The bytes of an entry, inflated in pieces: no more than it says to hold, which `unzip` found sane."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # The others inflate whatever they are given at once, gigabytes out of a kilobyte.
+        raise CellError(
+            f"{name}/{_shown(entry)}: is packed in a way that is not read; pack it anew, with deflate."
+        )
+    content = bytearray()
     try:
-        return archive.read(entry)
-    except (
-        Exception
-    ):  # zipfile and its decoders raise whatever a broken or locked entry makes them stumble over
+        with archive.open(entry) as file:
+            while piece := file.read(PIECE):
+                content += piece
+    except Exception:  # zipfile and zlib raise whatever a broken or locked entry makes them stumble over
         sentence = "cannot be unpacked: it is broken, or needs a password"
         raise CellError(f"{name}/{_shown(entry)}: {sentence}.") from None
+    return bytes(content)
 
 
-def refuse(sentence: str) -> bytes:
-    """Stands where bytes cannot be had: raises CellError with the sentence."""
-    raise CellError(sentence)
+_UTF8 = 0x800  # the flag of an entry whose name is UTF-8
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:
-    return entry.filename[-200:]
+    """What an entry is called.
+
+    Names that do not say that they are UTF-8 should be cp437. Those of macOS are UTF-8 all the same, and
+    those of Russian Windows cp866: that is taken where nothing but whole words comes of it.
+    """
+    name = entry.filename
+    if not entry.flag_bits & _UTF8 and not name.isascii():
+        for encoding in ("utf-8", "cp866"):
+            with suppress(UnicodeError):
+                other = name.encode("cp437").decode(encoding)
+                if encoding == "utf-8" or _is_cyrillic(other):
+                    name = other
+                    break
+    return name[-200:]
+
+
+def _is_cyrillic(name: str) -> bool:
+    """Whether all that is not ASCII are words in Cyrillic letters, of at least two each."""
+    words = [word for word in re.findall(r"[^\W\d_]+", name) if not word.isascii()]
+    odd = sum(not one.isascii() for one in name)
+    return odd == sum(map(len, words)) and all(re.fullmatch("[а-яё]{2,}", word, re.I) for word in words)
+
+
+__all__ = [
+    "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE", "File",
+    "Judged", "Row", "as_csv", "as_json", "as_parquet", "counts", "csv_of", "find", "in_table", "judged",
+    "refuse", "row", "thumbnail", "unzip",
+]  # fmt: skip

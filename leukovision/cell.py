@@ -24,7 +24,7 @@ MAX_MEGAPIXELS = 50
 LARGE = 4 * FRAME
 """Longer side from which a picture is made smaller before its cell is looked for, px."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 _READABLE = "PNG, JPEG, BMP, TIFF and WebP can be read"

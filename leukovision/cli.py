@@ -7,9 +7,9 @@ sentence why.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from leukovision import host
 from leukovision.backbones import BACKBONES
 
 if TYPE_CHECKING:
-    from leukovision.batch import Judged, Row
+    from leukovision.batch import File, Row
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,9 +100,12 @@ def analyse(
     workers: Annotated[int | None, typer.Option(min=1, help="So many of --ray; by default all.")] = None,
 ) -> None:
     """Decide on cells: a row each, also for a file that cannot be read."""
-    from leukovision import batch
+    from leukovision import batch, run
+    from leukovision.report import check_name
 
-    tables = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
+    named = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
+    tables = {kind: path for kind, path in named.items() if path}
+    left: Counter[str] = Counter()
     with _said():
         if views not in (None, 1, 8):
             raise ValueError(f"--views can be 1 or 8, not {views}.")
@@ -109,36 +113,20 @@ def analyse(
             raise ValueError("--workers are those of --ray; give --ray local, or the address of a cluster.")
         if ray and (not parquet_file or report_file or maps):
             raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
-        if ray and parquet_file:
-            bad = _judge_with_ray(paths, ensemble, parquet_file, ray, workers, views, (csv_file, json_file))
-            raise typer.Exit(1 if bad else 0)
-        files = batch.find(paths)
+        folders = {"--parquet": tables.pop("parquet")} if ray else {"--maps": maps} if maps else {}
+        outputs = run.Outputs(tables, report_file, maps)
+        files = batch.find(paths, lambda why: left.update([why]))
         if report_file:
-            from leukovision.report import check_name
-
             check_name(report_file, len(files))
-        loaded = _load(ensemble)
-        for path in (*tables.values(), report_file):
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-    rows: list[batch.Row] = []
-    thumbnails: list[bytes] = []
-    last: batch.Judged | None = None
-    with _progress("cells") as advance:
-        for last in batch.judged(loaded, files, views):
-            rows.append(last.row)
-            if last.analysis and maps:
-                _write_maps(last.analysis, Path(last.row.file), maps, len(rows))
-            if report_file:
-                thumbnails.append(batch.thumbnail(last.cell) if last.cell else b"")
-            advance(len(rows), len(files))
-    for kind, path in tables.items():
-        if path:
-            path.write_bytes(batch.TABLES[kind](rows))
-    if report_file:
-        with _said():
-            _write_report(report_file, loaded, rows, thumbnails, last)
-    _summary(rows, str(loaded.source), shown=not any((*tables.values(), report_file)))
+        run.check(outputs.files, folders, paths)
+        if ray and parquet_file:
+            rows, source = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
+        else:
+            loaded = _load(ensemble)
+            source = str(loaded.source)
+            with _stopping(len(files), source), _progress("cells") as advance:
+                rows = run.run(loaded, files, outputs, views, advance, _note)
+    _summary(rows, source, left, shown=not (outputs.files or ray))
     if any(row.error for row in rows):
         raise typer.Exit(1)
 
@@ -149,40 +137,45 @@ def cut(
     out: Annotated[Path, typer.Option(help="Folder for the cells and cells.csv.")],
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
-    from leukovision.batch import find
+    from leukovision import run, sources, store
+    from leukovision.batch import csv_of, find
     from leukovision.cell import CellError
     from leukovision.smear import find_cells
 
+    left: Counter[str] = Counter()
     with _said():
-        files = find(photos)
-        out.mkdir(parents=True, exist_ok=True)
+        files = find(photos, lambda why: left.update([why]), (sources.MAPS, sources.CELLS))
+        run.check({"cells.csv of --out": out / "cells.csv"}, {"--out": out}, photos)
 
     rows: list[dict[str, Any]] = []
     refused: list[str] = []
-    with _progress("photos") as advance:
-        for done, photo in enumerate(files, 1):
-            try:
-                found = find_cells(photo.read(), photo.name)
-            except CellError as error:
-                refused.append(str(error))
+    # What an earlier run cut out is replaced; what others put there stays.
+    taken = {path.name for path in out.iterdir()} - sources.written(out, sources.CELLS)
+    with _said(), _progress("photos") as advance:
+        try:
+            for done, photo in enumerate(files, 1):
                 found = []
-            except OSError as error:
-                refused.append(f"{photo.name}: cannot be read ({error.strerror}).")
-                found = []
-            for number, one in enumerate(found, 1):
-                file = _free(out / f"{Path(photo.name).stem}_{number}.png", {row["file"] for row in rows})
-                Image.fromarray(one.cell.pixels).save(out / file)
-                box, marks = " ".join(map(str, one.box)), ", ".join(one.marks)
-                rows.append(dict(zip(CUT, (photo.name, number, box, marks, file), strict=True)))
-            advance(done, len(files))
-    with (out / "cells.csv").open("w", newline="", encoding="utf-8") as table:
-        writer = csv.DictWriter(table, CUT)
-        writer.writeheader()
-        writer.writerows(rows)
+                try:
+                    found = find_cells(photo.read(), photo.name)
+                except CellError as error:
+                    refused.append(str(error))
+                except OSError as error:
+                    refused.append(f"{photo.name}: cannot be read ({error.strerror}).")
+                for number, one in enumerate(found, 1):
+                    name = f"{sources.stem(photo.name)}_{number}.png"
+                    file = _free(out / name, taken)
+                    taken.add(file)
+                    run.write_picture(out / file, Image.fromarray(one.cell.pixels), sources.CELLS)
+                    box, marks = " ".join(map(str, one.box)), ", ".join(one.marks)
+                    rows.append(dict(zip(CUT, (photo.name, number, box, marks, file), strict=True)))
+                advance(done, len(files))
+        finally:  # also of those that there are when it is stopped
+            store.write_whole(out / "cells.csv", csv_of(CUT, rows))
     for sentence in refused:
         console.print(_plain(sentence), highlight=False, soft_wrap=True)
     marked = sum(bool(row["marks"]) for row in rows)
     console.print(f"{len(files)} photos: {len(rows)} cells, {marked} of them marked.", highlight=False)
+    _show_left(left)
     if refused:
         raise typer.Exit(1)
 
@@ -195,14 +188,14 @@ def audit(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
 ) -> None:
     """Say what is wrong with training data; exit status 1 if the split leaks."""
+    from leukovision import store
     from leukovision.training import audit
 
     with _said(), _progress("files") as advance:
         found = audit.audit(data, split, hold_out, advance)
         if json_file:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
-            json_file.write_text(text + "\n", encoding="utf-8")
+            store.write_whole(json_file, (text + "\n").encode())
     _show_audit(found)
     if found.split and found.split.leak:
         raise typer.Exit(1)
@@ -239,6 +232,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="The ensemble's name; by default the folder's.")] = None,
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
+    from leukovision import store
     from leukovision.training import dataset
     from leukovision.training.fit import Recipe, fit
 
@@ -259,17 +253,19 @@ def train(
         def show(what: str, done: int, of: int, remark: str) -> None:
             advance(done, of, f"{what} {remark}")
 
-        manifest = fit(
-            images,
-            out,
-            recipe,
-            backbone or list(BACKBONES),
-            weights=weights,
-            held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
-            held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
-            name=name,
-            progress=show,
-        )
+        out.mkdir(parents=True, exist_ok=True)
+        with store.alone(out):
+            manifest = fit(
+                images,
+                out,
+                recipe,
+                backbone or list(BACKBONES),
+                weights=weights,
+                held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
+                held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
+                name=name,
+                progress=show,
+            )
     console.print(f"{manifest.name}: {len(manifest.members)} members in {out}", highlight=False)
 
 
@@ -473,29 +469,51 @@ def space(
 
 
 def _judge_with_ray(
-    paths: list[Path],
+    files: list[File],
     ensemble: str | None,
     out: Path,
     address: str,
     workers: int | None,
     views: int | None,
-    tables: tuple[Path | None, Path | None],
-) -> bool:
-    """Whether some file could not be read."""
+    tables: dict[str, Path],
+) -> tuple[list[Row], str]:
+    """The rows, and who decided."""
     from leukovision import batch, many, store
     from leukovision.ensemble import Source
 
-    files, found = batch.find(paths), _find(ensemble)
+    found = _find(ensemble)
     with _progress("cells") as advance:
         many.judge(found, files, out, address, workers, views, advance)
     rows = list(many.rows(files, out))
-    for path, write in zip(tables, (batch.as_csv, batch.as_json), strict=True):
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(write(rows))
+    for kind, path in tables.items():
+        store.write_whole(path, batch.TABLES[kind](rows))
     manifest = store.read_manifest(found.folder)
-    _summary(rows, str(Source(manifest.name, manifest.version, found.origin)), shown=False)
-    return any(row.error for row in rows)
+    return rows, str(Source(manifest.name, manifest.version, found.origin))
+
+
+@contextmanager
+def _stopping(files: int, source: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a run with a sentence; rows that are kept nowhere are shown."""
+    from leukovision.run import StoppedError
+
+    status = 130
+
+    def stop(*_: object) -> None:
+        nonlocal status
+        status = 143
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except StoppedError as stopped:
+        if not stopped.kept:
+            _summary(stopped.rows, source, Counter(), shown=True)
+        on = f" {stopped.kept} has their rows; the same command goes on from there." if stopped.kept else ""
+        _note(f"stopped after {len(stopped.rows)} of {files} files.{on}")
+        raise typer.Exit(status) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of_split(names: str, split: str) -> str:
@@ -508,8 +526,12 @@ def _find(source: str | Path | None) -> Any:
 
     found = find(source)  # with the bars of the Hub's own client, before ours
     if found.note:
-        console.print(f"[yellow]note:[/yellow] {_plain(found.note)}", highlight=False, soft_wrap=True)
+        _note(found.note)
     return found
+
+
+def _note(sentence: str) -> None:
+    console.print(f"[yellow]note:[/yellow] {_plain(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _load(source: str | Path | None) -> Any:
@@ -528,7 +550,7 @@ def _import_keras() -> None:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
+        host.settle()
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
@@ -540,12 +562,17 @@ def _said() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/red] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        said = str(error)
+        if isinstance(error, OSError) and error.strerror and error.filename:
+            said = f"{error.filename}: {error.strerror}."
+        console.print(f"[red]error:[/red] {_plain(said)}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    """Text of others, for the terminal: no markup, and nothing that a terminal would obey."""
+    seen = "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+    return seen.replace("[", "\\[")
 
 
 @contextmanager
@@ -572,39 +599,15 @@ def _progress(unit: str) -> Iterator[Any]:
 
 
 def _free(path: Path, taken: set[str]) -> str:
-    """The file's name, or another one where a photo of the same name, from another folder, took it."""
+    """The file's name, or another one where a photo of the same name, or of another folder, took it."""
     name, place = path.name, 2
     while name in taken:
         name, place = f"{path.stem} ({place}).png", place + 1
     return name
 
 
-def _write_maps(analysis: Any, path: Path, folder: Path, number: int) -> None:
-    """The combined map and each member's as PNG: the number keeps files of one name apart."""
-    from leukovision.pictures import overlays
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, image in overlays(analysis).items():
-        image.save(folder / f"{number:05d}_{path.stem}_{name}.png")
-
-
-def _write_report(
-    path: Path, ensemble: Any, rows: list[Row], thumbnails: list[bytes], last: Judged | None
-) -> None:
-    """Of the one cell if there is only one, with the check of its map; or else of all of them."""
-    from leukovision import report
-
-    kind = path.suffix.lower().removeprefix(".")
-    if len(rows) == 1 and last and last.cell and last.analysis:
-        picture = ensemble.input.picture(last.cell, report.SIDE)
-        made = report.of_cell(ensemble, last.analysis, picture, last.row.file)
-    else:
-        made = report.of_batch(ensemble, rows, thumbnails)
-    path.write_bytes(made.made(kind))
-
-
-def _summary(rows: list[Row], source: str, shown: bool) -> None:
-    """Counts, every error, and the table itself when it is written nowhere else."""
+def _summary(rows: list[Row], source: str, left: Counter[str], shown: bool) -> None:
+    """Counts, every error, what was left out, and the table itself when it is written nowhere else."""
     from leukovision.batch import counts
 
     if shown:
@@ -623,6 +626,14 @@ def _summary(rows: list[Row], source: str, shown: bool) -> None:
             console.print(_plain(row.error), highlight=False, soft_wrap=True)
     found = ", ".join(f"{count} {kind}" for kind, count in counts(rows).items() if count)
     console.print(f"{len(rows)} files: {found}. Decided by {_plain(source)}.", highlight=False)
+    _show_left(left)
+
+
+def _show_left(left: Counter[str]) -> None:
+    """How many files in folders and zip files were left out, and why: each is counted."""
+    if left:
+        why = ", ".join(f"{count} {kind}" for kind, count in sorted(left.items()))
+        console.print(f"{left.total()} left out: {_plain(why)}.", highlight=False, soft_wrap=True)
 
 
 def _show_figures(content: dict[str, Any]) -> None:

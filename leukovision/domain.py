@@ -77,7 +77,7 @@ class Domain:
 
     def far(self, distance: float) -> str:
         """The same of what the networks see in it, by its `distance`."""
-        return _FAR if distance > self.distance_limit else ""
+        return "" if distance <= self.distance_limit else _FAR
 
     def oddity(self, found: np.ndarray) -> float:
         """Mahalanobis distance of (L,) `looks` to those of training cells, in logarithms."""
@@ -216,4 +216,6 @@ def read(folder: Path, spec: store.DomainSpec, width: int) -> Domain:
                 f"{path}: tensor {name!r} has shape {shapes.get(name, 'none')}; the ensemble's domain wants "
                 f"{wanted.get(name, 'no such tensor')}: get the ensemble again, or train it anew."
             )
+    if not (found["features_scales"] > 0).all():
+        raise store.StoreError(f"{path}: tensor 'features_scales' holds a scale that is not above 0.")
     return Domain(**found, looks_limit=spec.looks, distance_limit=spec.distance)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from leukovision import domain, hub, slide, store
+from leukovision import domain, host, hub, slide, store
 from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
 from leukovision.forward import BATCH, Forward
@@ -135,6 +135,7 @@ class Ensemble:
 
         Raises:
             ValueError: `views` is neither 1 nor 8.
+            StoreError: a number that is not finite comes out of the networks.
         """
         views = views or self.manifest.views
         if views not in (1, 8):
@@ -183,7 +184,7 @@ class Ensemble:
         Returns:
             For each member (h, w) float32, in its calibrated logits, in one view.
         """
-        maps, _ = self._forward(numbers[None])
+        maps, _ = self._passed(numbers[None])
         specs = self.manifest.members
         return [
             on_cell(m[0], inside(numbers)) / np.float32(spec.temperature)
@@ -200,7 +201,7 @@ class Ensemble:
             (n,) float64: the ensemble's logits, in one view.
         """
         found = np.full(len(numbers), self.manifest.bias, dtype=np.float64)
-        maps, _ = self._forward(numbers)
+        maps, _ = self._passed(numbers)
         for spec, bias, m in zip(self.manifest.members, self._biases, maps, strict=True):
             found += spec.weight / spec.temperature * (bias + m.mean((1, 2), dtype=np.float64))
         return found
@@ -211,12 +212,30 @@ class Ensemble:
         At least one cell; they are as `analyse` sees them in the first view, and out of the same graph.
         """
         numbers = [self.input.numbers(self.input.picture(cell)) for cell in cells]
-        return self._forward(np.stack(numbers))[1]
+        return self._passed(np.stack(numbers))[1]
+
+    def _passed(self, numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """As `Forward`, and nothing is ever made of a number that is not finite.
+
+        Raises:
+            StoreError: there is one.
+        """
+        maps, pooled = self._forward(numbers)
+        for found in (*maps, pooled):
+            self._check(found)
+        return maps, pooled
+
+    def _check(self, found: np.ndarray | float) -> None:
+        if not np.isfinite(found).all():
+            raise store.StoreError(
+                f"{self.source}: says a number that is not finite, so nothing is decided; get the "
+                "ensemble again, or another one."
+            )
 
     def _viewed(self, numbers: np.ndarray, views: int) -> tuple[list[np.ndarray], np.ndarray]:
         """As `Forward`, with the maps averaged over the views; the features are those of the first."""
         ways = [(quarter, mirrored) for quarter in range(4) for mirrored in (False, True)][:views]
-        maps, pooled = self._forward(np.concatenate([_turned(numbers, *way) for way in ways]))
+        maps, pooled = self._passed(np.concatenate([_turned(numbers, *way) for way in ways]))
         seen = [np.split(member, views) for member in maps]
         back = [[_turned_back(m, *way) for m, way in zip(of, ways, strict=True)] for of in seen]
         return [np.mean(member, axis=0) for member in back], pooled[: len(numbers)]
@@ -250,6 +269,8 @@ class Ensemble:
             cam += spec.weight * member_cam
         p_all = sigmoid(logit)
         distance = self.domain.distance(features) if self.domain else float("nan")
+        for number in (logit, cam, distance if self.domain else 0.0):
+            self._check(number)
         odd = looks.result() or (self.domain.far(distance) if self.domain else "")
         decision, reason = ("unsure", odd) if odd else self._decide(p_all)
         return Analysis(
@@ -340,11 +361,9 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
 
 def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
     """Each member's network with its tensors in it."""
-    import keras
-
     # Every check that needs no network first, so that a wrong file is refused at once.
     values = [store.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
-    keras.mixed_precision.set_global_policy("float32")
+    host.settle()
     for spec, found in zip(manifest.members, values, strict=True):
         try:
             network = build(spec.backbone, spec.cut, manifest.input.size)

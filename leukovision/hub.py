@@ -108,6 +108,10 @@ def pull(repo: str, revision: str | None = None, pulling: Pulling | None = None)
             why = f"the Hub answered with an error ({status})"
         except (HTTPError, ConnectionError, TimeoutError) as error:
             why = f"the Hub cannot be reached ({type(error).__name__})"
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            why = f"the cache, where HF_HOME lies, cannot be written ({error.strerror})"
         return _cached(repo, revision, name, why)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

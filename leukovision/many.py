@@ -7,7 +7,6 @@ and a run that was stopped, however, goes on.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -18,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leukovision import hub, store
-from leukovision.batch import COLUMNS, File, Row, as_parquet, judged
+from leukovision import hub, journal, store
+from leukovision.batch import File, Row, as_parquet, judged
 from leukovision.ensemble import load_ensemble
 
 PART = 512
@@ -158,16 +157,7 @@ def _started(address: str) -> Any:
 
 def _claim(out: Path, found: hub.Found, files: Sequence[File], views: int | None, size: int) -> None:
     """Write into the folder what the parts are of, or compare it with what is written there."""
-    names = hashlib.sha256("\0".join(file.name for file in files).encode())
-    manifest = store.read_manifest(found.folder)
-    job = {
-        "files": len(files),
-        "names": names.hexdigest(),
-        "ensemble": hashlib.sha256(manifest.model_dump_json().encode()).hexdigest(),
-        "views": views or manifest.views,
-        "part": size,
-        "columns": list(COLUMNS),
-    }
+    job = journal.job(store.read_manifest(found.folder), files, views) | {"part": size}
     path = out / JOB
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != job:

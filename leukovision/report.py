@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from leukovision import words
 from leukovision.batch import THUMBNAIL, UNREADABLE, Row, counts
@@ -290,12 +290,32 @@ def _common(ensemble: Ensemble, made: datetime | None, texts: Texts) -> dict[str
 
 def _unseen(ensemble: Ensemble, texts: Texts) -> str:
     """How right the ensemble was on people whom it had not seen, where its manifest knows."""
-    figures = ensemble.manifest.figures.get("unseen")
-    if not figures:
+    try:
+        figures = _Unseen.model_validate(ensemble.manifest.figures.get("unseen"))
+    except ValueError:  # a manifest can say anything there
         return ""
-    people = sum(figures["subjects"].values())
-    reached = figures["ensemble"]["balanced_accuracy"]
-    return texts("report.unseen", cells=figures["cells"], people=people, **reached)
+    reached = figures.ensemble["balanced_accuracy"].model_dump()
+    return texts("report.unseen", cells=figures.cells, people=sum(figures.subjects.values()), **reached)
+
+
+class _Interval(BaseModel):
+    value: float
+    low: float
+    high: float
+
+
+class _Unseen(BaseModel):
+    """What a report tells of a manifest's figures."""
+
+    cells: int
+    subjects: dict[str, int]
+    ensemble: dict[Literal["balanced_accuracy"], _Interval]
+
+    @field_validator("ensemble", mode="before")
+    @classmethod
+    def _only_told(cls, figures: Any) -> Any:
+        kept = "balanced_accuracy"
+        return {kept: figures[kept]} if isinstance(figures, Mapping) and kept in figures else None
 
 
 def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:

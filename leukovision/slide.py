@@ -55,15 +55,18 @@ def logit(mean: np.ndarray | float, cells: np.ndarray | int, spec: SlideSpec) ->
     return np.asarray((blast - healthy) * (np.asarray(mean) - (healthy + blast) / 2) / variance)
 
 
-def decide(analyses: Sequence[Analysis], spec: SlideSpec | None) -> SlideDecision:
+def decide(
+    logits: Sequence[float], in_domain: Sequence[bool], decisions: Sequence[str], spec: SlideSpec | None
+) -> SlideDecision:
     """One decision for the cells of one person.
 
     Args:
-        analyses: any number of them; those out of domain are counted, and say nothing.
+        logits, in_domain, decisions: (n,) what an ensemble said of each; cells out of domain are counted,
+            and say nothing.
         spec: how slides vary, from the ensemble's manifest.
     """
-    own = np.array([one.logit for one in analyses if one.in_domain])
-    counts = dict.fromkeys(("ALL", "healthy", "unsure"), 0) | Counter(one.decision for one in analyses)
+    own = np.asarray(logits, dtype=np.float64)[np.asarray(in_domain, dtype=bool)]
+    counts = dict.fromkeys(("ALL", "healthy", "unsure"), 0) | Counter(decisions)
     if spec is None or not len(own):
         nothing = float("nan")
         reason = NO_CELLS if spec else NO_MODEL

@@ -5,29 +5,49 @@ Architectures are built by our code; only tensors and one JSON file are read fro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+LARGEST = float(np.finfo(np.float16).max)
+"""No tensor of an ensemble holds a larger value."""
 
 FORMAT = 1
 MANIFEST = "ensemble.json"
 
 _FileName = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]+\.safetensors$")]
 _Sha256 = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
-_Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
-_Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+# Wide enough for whatever can be meant, and no sum of what the networks say overflows.
+_Positive = Annotated[float, pydantic.Field(ge=1e-3, le=1e3)]
+_Logit = Annotated[float, pydantic.Field(ge=-100, le=100)]
+_Short = Annotated[str, pydantic.Field(max_length=200)]
+_Long = Annotated[str, pydantic.Field(max_length=20_000)]
+_Told = Annotated[dict[str, Any], pydantic.BeforeValidator(lambda value: _shallow(value))]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
 SCORES = "scores.csv"
 """File in an ensemble's folder: what was said of cells of subjects left out; not needed to decide."""
+
+
+MAX_FILE = 2 * 1024**3
+"""Largest file of an ensemble, bytes: the three networks whole, in float32, are 0.4 GB together."""
+
+DEEPEST = 12
+"""How deep what a manifest tells of training and figures may be nested."""
 
 
 class StoreError(ValueError):
@@ -83,7 +103,7 @@ class SlideSpec(_Part):
     strictly between the two p(ALL) of `abstain` a slide is unsure.
     """
 
-    means: tuple[_Finite, _Finite]
+    means: tuple[_Logit, _Logit]
     spread: _Positive
     offset: _Positive
     abstain: tuple[_Probability, _Probability]
@@ -92,21 +112,21 @@ class SlideSpec(_Part):
 class Manifest(_Part):
     """`ensemble.json`."""
 
-    format: int = FORMAT
-    name: str
-    version: str
+    format: Annotated[int, pydantic.Field(ge=1)] = FORMAT
+    name: _Short
+    version: _Short
     classes: tuple[Literal["healthy"], Literal["ALL"]] = ("healthy", "ALL")
     input: InputSpec = InputSpec()
     members: Annotated[tuple[MemberSpec, ...], pydantic.Field(min_length=1)]
-    bias: _Finite = 0.0
+    bias: _Logit = 0.0
     thresholds: Thresholds = Thresholds()
     views: Literal[1, 8] = 1
     domain: DomainSpec | None = None
     slide: SlideSpec | None = None
-    training: dict[str, Any] = {}
-    figures: dict[str, Any] = {}
-    intended_use: str = "Research and teaching. Not a medical device."
-    limits: str = ""
+    training: _Told = {}
+    figures: _Told = {}
+    intended_use: _Long = "Research and teaching. Not a medical device."
+    limits: _Long = ""
 
     @pydantic.model_validator(mode="after")
     def _weights_sum_to_one(self) -> Manifest:
@@ -118,6 +138,26 @@ class Manifest(_Part):
         if not low <= self.thresholds.decide <= high:
             raise ValueError("thresholds.decide must lie within thresholds.abstain")
         return self
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """A file of an ensemble's folder, from where it may be read.
+
+    An ensemble comes from others. A link in it could show whoever sees the page a file of this machine, and a
+    device or a pipe would be read without end. Links in the Hub's cache lead to its own `blobs`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it is a link out of the folder, no file, or too large.
+    """
+    path = folder / name
+    real, home = path.resolve(strict=True), folder.resolve()
+    cache = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+    if real.parent not in (home, cache):
+        raise StoreError(f"{path}: is a link out of the ensemble's folder; put the file itself there.")
+    if not real.is_file() or real.stat().st_size > MAX_FILE:
+        raise StoreError(f"{path}: is no file, or larger than any of an ensemble; get the ensemble again.")
+    return real
 
 
 def sha256_of(path: Path) -> str:
@@ -139,11 +179,69 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, also if this process is killed or another writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    """Write a file that is there whole or not at all, also if this process is killed or another writes it.
+
+    Raises:
+        OSError: it cannot be written; its text is a sentence, and what was there before still is.
+    """
+    path = path.resolve()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # a terminal, or a pipe
+            path.write_bytes(content)
+            return
+        # A name of its own: the file's may be as long as a name can be.
+        aside = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            aside.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, aside)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What keeps a file from being written becomes one sentence.
+
+    Raises:
+        OSError: with it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(f"{path}: the disk is full; make room, and give the same command again.") from None
+        if error.errno is None:
+            raise
+        raise OSError(f"{path}: cannot be written ({error.strerror}).") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes out of a file or a folder that one alone may write.
+
+    Raises:
+        OSError: another one is at it; or nothing can be written there.
+    """
+    lock = path / ".lock" if path.is_dir() else path.with_name(f".{path.name}.lock")
+    held = FileLock(lock, timeout=0)
+    try:
+        with writing(lock):
+            held.acquire()
+    except Timeout:
+        raise OSError(
+            f"{path}: another command is writing there; wait for its end, or name another place."
+        ) from None
+    try:
+        yield
+    finally:
+        # First gone, then free: who opens it in between finds itself alone on a file that is no more, and
+        # whoever comes after both makes a new one.
+        lock.unlink(missing_ok=True)
+        held.release()
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
@@ -155,10 +253,10 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
 
     Raises:
         StoreError: no such file, another hash, not safetensors, a type other than float16 or float32,
-            or a value that is not finite.
+            a value that is not finite or too large, or a negative variance.
     """
     try:
-        content = path.read_bytes()
+        content = file_in(path.parent, path.name).read_bytes()
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be read ({error.strerror}); the ensemble's folder is not whole."
@@ -175,29 +273,36 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
     for name, tensor in halves.items():
         if tensor.dtype not in (np.float16, np.float32):
             raise StoreError(f"{path}: tensor {name!r} is {tensor.dtype}; wanted is float16 or float32.")
-        if not np.isfinite(tensor).all():
-            raise StoreError(f"{path}: tensor {name!r} holds values that are not finite.")
+        if not (np.abs(tensor) <= LARGEST).all():
+            raise StoreError(
+                f"{path}: tensor {name!r} holds values that are not finite, or larger than float16 has."
+            )
+        if name.endswith("variance") and (tensor < 0).any():
+            raise StoreError(f"{path}: tensor {name!r} holds a variance below 0.")
     return {name: tensor.astype(np.float32) for name, tensor in halves.items()}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `ensemble.json`."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / MANIFEST, (text + "\n").encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read `ensemble.json`.
 
     Raises:
-        StoreError: not there, not JSON, of a newer format, or with a field that is wrong.
+        StoreError: not there, a link out of the folder, not JSON, of a newer format, or with a field that
+            is wrong.
     """
     path = Path(folder) / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(file_in(Path(folder), MANIFEST).read_text("utf-8"), parse_constant=_no_number)
     except OSError:
         raise StoreError(f"{folder}: not an ensemble's folder, it has no {MANIFEST}.") from None
-    except ValueError:
+    except StoreError:
+        raise
+    except (ValueError, RecursionError):
         raise StoreError(f"{path}: not JSON; get the ensemble again.") from None
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
@@ -210,3 +315,19 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the manifest"
         raise StoreError(f"{path}: {where}: {first['msg']}.") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON.")
+
+
+def _shallow(value: Any, deep: int = 0) -> Any:
+    """The same, if it is nested no deeper than whoever shows it can follow, and each number is one."""
+    if deep > DEEPEST:
+        raise ValueError(f"is nested more than {DEEPEST} deep")
+    if isinstance(value, (dict, list)):
+        for one in value.values() if isinstance(value, dict) else value:
+            _shallow(one, deep + 1)
+    elif isinstance(value, float) and not np.isfinite(value):  # 1e999 is JSON, and infinite
+        raise ValueError("holds a number that is not finite")
+    return value

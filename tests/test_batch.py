@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,63 @@ def test_an_entry_inflates_to_no_more_than_the_directory_says_and_a_locked_one_i
     path.write_bytes(content)
     (one,) = batch.judged(ensemble, batch.find([path]))
     assert "needs a password" in (one.row.error or "")
+
+
+def bomb(path: Path, kind: int, size: int) -> Path:
+    """A zip whose directory says that an entry is small; it is not."""
+    with zipfile.ZipFile(path, "w", kind) as archive, archive.open("a.png", "w") as entry:
+        for _ in range(size // 1024**2):
+            entry.write(bytes(1024**2))
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\x01\x02")
+    content[place + 24 : place + 28] = (1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (zipfile.ZIP_DEFLATED, "broken"),
+        (zipfile.ZIP_BZIP2, "packed in a way"),
+        (zipfile.ZIP_LZMA, "packed in a way"),
+    ],
+)
+def test_a_zip_that_lies_about_its_sizes_takes_no_memory(kind: int, sentence: str, tmp_path: Path) -> None:
+    (file,) = batch.unzip(bomb(tmp_path / "bomb.zip", kind, 200 * 1024**2), "bomb.zip")
+    tracemalloc.start()
+    try:
+        with pytest.raises(CellError, match=f"bomb.zip/a.png: .*{sentence}"):
+            file.read()
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024**2
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_hundred_thousand_entries_are_a_sentence(tmp_path: Path, ensemble: Ensemble, monkeypatch) -> None:
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for place in range(2000):
+            archive.writestr(f"{place}.png", b"")
+    content = path.read_bytes()
+    directory, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    # Not written by zipfile, which would take seconds for it: the directory fifty times over.
+    last = bytearray(content[end:])
+    last[8:12] = b"\xff" * 4
+    last[12:16] = (50 * (end - directory)).to_bytes(4, "little")
+    path.write_bytes(content[:directory] + 50 * content[directory:end] + last)
+    with pytest.raises(CellError, match="100000 pictures; send at most 10000"):
+        batch.unzip(path, "many.zip")
+    monkeypatch.setattr(batch, "MAX_DIRECTORY", 4 * 1024**2)
+    (one,) = batch.judged(ensemble, batch.find([path]))
+    assert "too many files in it" in (one.row.error or "")
+
+
+def test_a_zip_with_a_name_that_is_no_utf8_is_a_row(tmp_path: Path, ensemble: Ensemble) -> None:
+    path = zipped(tmp_path / "cells.zip", **{"zelle-ü.png": png(0)})
+    path.write_bytes(path.read_bytes().replace("ü".encode(), b"\xff\xfe"))
+    (one,) = batch.judged(ensemble, batch.find([path]))
+    assert "a name in it cannot be read" in (one.row.error or "")
 
 
 def test_a_batch_that_was_stopped_goes_on_and_reads_no_further_than_it_must(ensemble, drawn):

@@ -1,12 +1,16 @@
 """Cells -> Analysis: the maps are the decision."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import Analysis, Cell, Ensemble, read_cell, store
+from leukovision import Analysis, Cell, Ensemble, painter, read_cell, store
 from leukovision.ensemble import load_ensemble, sigmoid
 from leukovision.preprocessing import inside
 
@@ -152,3 +156,27 @@ def test_an_ensemble_of_one_works_the_same(
 
 def test_sigmoid_holds_at_both_ends() -> None:
     assert sigmoid(-800) == 0 and sigmoid(800) == 1 and sigmoid(0) == 0.5
+
+
+def test_what_keras_is_set_to_by_others_changes_nothing(ensemble: Ensemble, tmp_path: Path) -> None:
+    settings = {"backend": "jax", "image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    code = (
+        "from leukovision import load_ensemble, painter, read_cell\n"
+        "(found,) = load_ensemble().analyse([read_cell(painter.paint(painter.blast_like(1), seed=1))])\n"
+        "print(found.p_all)"
+    )
+    odd = {"KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | odd, capture_output=True, text=True, check=True
+    )
+    (found,) = ensemble.analyse([read_cell(painter.paint(painter.blast_like(1), seed=1))])
+    assert float(run.stdout) == pytest.approx(found.p_all, abs=1e-4)
+
+
+def test_a_backend_that_is_there_already_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ImportError, match="runs on torch; import leukovision first"):
+        load_ensemble()

@@ -334,6 +334,25 @@ def test_a_full_disk_is_said(server, run, tmp_path):
     assert status == 2 and lines[-1] == "me/leuko: the disk is full; make room where HF_HOME lies.", lines
 
 
+def test_a_cache_that_cannot_be_written_is_used_as_it_is(server, run, tmp_path):
+    sha, disk = server.commit("me/leuko", FILES), tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True).returncode:
+        pytest.skip("no disk can be made here")
+    try:
+        assert run("-c", PULL, "me/leuko", HF_HOME=str(disk))[0] == 0
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        newer = server.commit("me/leuko", with_manifest(version="9"))
+        server.commit("me/other", FILES)
+        status, lines = run("-c", PULL, "me/leuko", HF_HOME=str(disk))
+        other, said = run("-c", PULL, "me/other", HF_HOME=str(disk))
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+    assert newer != sha and status == 0 and lines[0] == f"me/leuko@{sha}"
+    assert "cannot be written" in lines[2] and "the copy in the cache is used" in lines[2]
+    assert other == 2 and "cannot be written" in said[-1] and "no copy of it in the cache" in said[-1]
+
+
 def test_a_folder_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

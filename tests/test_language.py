@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import batch, domain, painter
+from leukovision import batch, domain, painter, sources
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import photo, teach
+from leukovision.demo.batch import left_out
 from leukovision.demo.scores import RULERS
 from leukovision.language import ENGLISH, LANGUAGES, choose
 from leukovision.saliency import METHODS
@@ -106,12 +107,24 @@ def test_what_a_zip_file_is_refused_for_is_said_in_german(tmp_path, monkeypatch)
         with monkeypatch.context() as patch:
             patch.setattr(batch, name, most)
             said.append(refused(packed("a.png", "b.png")))
+    odd = packed("ü.png")
+    odd.write_bytes(odd.read_bytes().replace("ü".encode(), b"\xff\xfe"))
+    with zipfile.ZipFile(odd.with_name("b.zip"), "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.png", b"")
+    said += [refused(odd), refused(odd.with_name("b.zip"))]
+    monkeypatch.setattr(batch, "MAX_DIRECTORY", 10)
+    said.append(refused(packed("a.png")))
     gone = batch.File("c.png", (tmp_path / "no").read_bytes)
     said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1, batch.read)]
-    assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 8
+    assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 11
     for sentence in said:
         assert ENGLISH.said(sentence) == sentence
         assert GERMAN.said(sentence) != sentence, sentence
+
+
+def test_what_a_zip_file_leaves_out_is_said_in_german():
+    words = left_out("a.zip", {".txt": 2, sources.HIDDEN: 1, sources.NO_ENDING: 1}, GERMAN)
+    assert words == "a.zip: ausgelassen, da keine Bilder: 2 .txt, 1 versteckt, 1 ohne Endung."
 
 
 def test_what_cannot_be_done_to_a_photo_is_said_in_german(tmp_path, ensemble):

@@ -1,15 +1,21 @@
 """An ensemble's folder: whole, or refused in a sentence that says which file and what is wrong."""
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from leukovision import Ensemble, StoreError, load_ensemble, store
+from leukovision import Ensemble, StoreError, batch, load_ensemble, painter, read_cell, report, store
+from leukovision.demo import model, scores
+from leukovision.hub import Found
+from leukovision.language import ENGLISH
 
 MEMBER = "inception_v3"
 
@@ -84,6 +90,68 @@ def test_weights_that_do_not_sum_to_one_are_refused(folder: Path) -> None:
     assert "sum to 1" in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (100_000 * "[" + 100_000 * "]", "not JSON"),
+        ('{"figures": ' + 300 * '{"a": ' + "1" + 301 * "}", "not JSON|figures: .*nested more than 12 deep"),
+        ('{"figures": {"unseen": NaN}}', "not JSON"),
+        ('{"training": {"rate": [1e999]}}', "training: .*not finite"),
+        ('{"bias": ' + 5000 * "9" + "}", "not JSON"),
+        ('{"format": 0}', "format: "),
+        ('{"name": "' + 300 * "n" + '"}', "name: "),
+    ],
+)
+def test_a_manifest_that_nobody_wrote_in_earnest_is_a_sentence(folder: Path, text: str, words: str) -> None:
+    own = json.loads((folder / store.MANIFEST).read_text())
+    if text.startswith("{"):
+        (key,) = re.findall(r'^{"(\w+)"', text)
+        text = text[:-1] + "," + json.dumps({k: v for k, v in own.items() if k != key})[1:]
+    (folder / store.MANIFEST).write_text(text)
+    assert re.search(words, refusal(folder)) and len(refusal(folder)) < 500
+
+
+@pytest.mark.parametrize(
+    "unseen", [3, [], {"cells": "many"}, {"cells": 1, "subjects": {"ALL": []}, "ensemble": 3}, None]
+)
+def test_odd_figures_are_as_if_there_were_none(ensemble: Ensemble, unseen: object) -> None:
+    manifest = ensemble.manifest.model_copy(update={"figures": {"unseen": unseen}})
+    odd = Ensemble.__new__(Ensemble)
+    odd.manifest = manifest
+    assert report._unseen(ensemble, ENGLISH) and report._unseen(odd, ENGLISH) == ""
+
+
+@pytest.mark.parametrize("name", ["ensemble.json", f"{MEMBER}.safetensors", "domain.safetensors"])
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path, name: str, tmp_path: Path) -> None:
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    assert f"{name}: is a link out of the ensemble's folder" in refusal(folder)
+
+
+def test_a_card_and_scores_that_are_links_are_not_shown(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the secret of this machine")
+    for name in ("README.md", store.SCORES):
+        (folder / name).unlink()
+        (folder / name).symlink_to(tmp_path / "secret")
+    assert "the secret" not in model.model_html(Found(folder, "here")) and scores.read(folder) is None
+
+
+def test_a_device_or_a_pipe_in_the_folder_is_not_waited_for(folder: Path) -> None:
+    (folder / f"{MEMBER}.safetensors").unlink()
+    os.mkfifo(folder / f"{MEMBER}.safetensors")
+    assert "is no file" in refusal(folder)
+
+
+def test_a_snapshot_in_the_cache_of_the_hub_is_links_to_its_own_files(folder: Path, tmp_path: Path) -> None:
+    blobs, snapshot = tmp_path / "models--me--it" / "blobs", tmp_path / "models--me--it" / "snapshots" / "1a"
+    snapshot.mkdir(parents=True)
+    shutil.move(folder, blobs)
+    for path in blobs.iterdir():
+        (snapshot / path.name).symlink_to(path)
+    assert store.read_manifest(snapshot).name
+    assert store.read_tensors(snapshot / f"{MEMBER}.safetensors")
+
+
 def test_an_unknown_field_is_refused(folder: Path) -> None:
     change(folder, lambda content: content.update(surprise=1))
     assert "surprise" in refusal(folder)
@@ -107,6 +175,68 @@ def test_a_missing_tensor_is_refused(folder: Path) -> None:
 def test_a_value_that_is_not_finite_is_refused(folder: Path) -> None:
     change_tensors(folder, lambda tensors: tensors["logit.bias"].fill(np.nan))
     assert "not finite" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("logit.bias", 3e38, "logit.bias.* larger than float16 has"),
+        ("001.moving_variance", -1, "001.moving_variance.* a variance below 0"),
+    ],
+)
+def test_a_value_that_no_network_can_mean_is_refused(folder: Path, name: str, value: float, words: str):
+    def alter(tensors: dict) -> None:
+        tensors[name] = np.full(tensors[name].shape, value, np.float32)
+
+    change_tensors(folder, alter)
+    assert re.search(words, refusal(folder))
+
+
+@pytest.mark.parametrize(
+    ("where", "alter"),
+    [
+        ("members.2.temperature", lambda content: place(content).update(temperature=1e-300)),
+        ("members.2.temperature", lambda content: place(content).update(temperature=1e300)),
+        ("bias", lambda content: content.update(bias=1e308)),
+        ("bias", lambda content: content.update(bias=float("nan"))),
+        ("domain.distance", lambda content: content["domain"].update(distance=1e308)),
+        ("domain.looks", lambda content: content["domain"].update(looks=float("inf"))),
+    ],
+)
+def test_a_number_in_the_manifest_that_nobody_can_mean_is_refused_by_name(folder: Path, where, alter):
+    change(folder, alter)
+    assert f"{where}: " in refusal(folder) or "not JSON" in refusal(folder)
+
+
+def test_a_scale_of_the_domain_that_is_not_above_0_is_refused(folder: Path) -> None:
+    path = folder / "domain.safetensors"
+    tensors = load_file(path)
+    tensors["features_scales"][0] = 0
+    save_file(tensors, path)
+    change(folder, lambda content: content["domain"].update(sha256=store.sha256_of(path)))
+    assert "features_scales" in refusal(folder)
+
+
+def test_nothing_is_decided_of_a_number_that_is_not_finite(folder: Path, tmp_path: Path) -> None:
+    # Each value is one that float16 has, and yet what the network makes of them is not a number.
+    change_tensors(folder, lambda tensors: [t.fill(6e4) for n, t in tensors.items() if n.endswith("kernel")])
+    broken, cell = load_ensemble(folder), read_cell(painter.paint(painter.blast_like(1), seed=1), "a.png")
+    numbers = broken.input.numbers(broken.input.picture(cell))
+    for ask in (
+        lambda: broken.analyse([cell]),
+        lambda: broken.maps(numbers),
+        lambda: broken.logits(numbers[None]),
+        lambda: broken.features([cell]),
+    ):
+        with pytest.raises(StoreError, match="not finite, so nothing is decided"):
+            ask()
+    Image.fromarray(cell.pixels).save(tmp_path / "a.png")
+    two = [one.row for one in batch.judged(broken, batch.find([tmp_path / "a.png"] * 2))]
+    assert all(row.decision is None and "not finite" in (row.error or "") for row in two) and len(two) == 2
+
+
+def test_a_distance_that_is_no_number_is_out_of_domain(ensemble: Ensemble) -> None:
+    assert ensemble.domain and ensemble.domain.far(float("nan"))
 
 
 def test_a_tensor_of_another_type_is_refused(folder: Path) -> None:

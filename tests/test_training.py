@@ -83,6 +83,13 @@ def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:
     assert again.returncode == 2 and "another --out" in again.stderr
 
 
+def test_two_trainings_do_not_write_one_folder(data: Path, tmp_path: Path) -> None:
+    with store.alone(tmp_path):
+        again = subprocess.run(command(data, tmp_path), capture_output=True, text=True)
+    assert again.returncode == 2 and "another command is writing there" in again.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Path) -> None:
     how = [part if part != "none" else str(tmp_path) for part in command(data, tmp_path / "out")]
     run = subprocess.run(how, capture_output=True, text=True)

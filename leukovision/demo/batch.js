@@ -18,7 +18,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
 // What there is to do (`items`), what is done (`rows`, in the same order) and how it is looked at.
-const fresh = () => ({ items: [], rows: [], running: false, seconds: 0, judged: 0, work: Promise.resolve() });
+const fresh = () => ({ items: [], rows: [], left: [], running: false, seconds: 0, judged: 0, work: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -67,13 +67,14 @@ const upload_all = async (files, patient) => {
 const is_zip = (file) => /\.zip$/i.test(file.name);
 const unread = (name, error, said = error) => ({ name, row: { row: { file: name, error }, said, agree: [0, 0], thumbnail: '' } });
 
-const open = async (file) => {
+const open = async (file, own) => {
   const values = { name: file.name, limit: LIMIT / 2 ** 20 };
   if (file.size > LIMIT) return [unread(file.name, fill(words.large_zip, values))];
   say(fill(words.opening, values));
   const zip = { file, path: (await upload_all([file]))[0] };
-  const { names, error, said } = await call('batch_open', [zip.path, file.name]);
+  const { names, error, said, left } = await call('batch_open', [zip.path, file.name]);
   if (!names) return [unread(file.name, error || fill(words.lost, values), said)];
+  if (left) own.left.push(left);
   return names.map((name, place) => ({ name, zip, place }));
 };
 
@@ -83,7 +84,7 @@ const take = async (files) => {
   root.classList.toggle('lv-has', own.items.length + files.length > 0);
   for (const file of files) {
     if (is_zip(file)) {
-      own.items.push(...(await open(file).catch((error) => [
+      own.items.push(...(await open(file, own).catch((error) => [
         unread(file.name, error.sentence || fill(words.lost, { name: file.name })),
       ])));
     } else if (file.size > LIMIT) {
@@ -176,7 +177,7 @@ const work = async (own) => {
   own.running = false;
   if (own !== now) return;
   const whole = own.rows.length === own.items.length;
-  say(failed || (whole ? fill(words.done, { count: own.rows.length }) : words.stopped));
+  say(failed || (whole ? [fill(words.done, { count: own.rows.length }), ...own.left].join(' ') : words.stopped));
   show();
 };
 

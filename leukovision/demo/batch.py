@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
@@ -61,10 +62,12 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         found = uploads.uploaded(path)
         if found is None:
             return {"lost": True}
+        texts, left = visitor.texts(), Counter[str]()
         try:
-            return {"names": [file.name for file in batch.unzip(found, analyse.base_name(name))]}
+            files = batch.unzip(found, analyse.base_name(name), lambda why: left.update([why]))
+            return {"names": [file.name for file in files], "left": left_out(name, left, texts)}
         except (CellError, OSError) as error:
-            return {"error": str(error), "said": visitor.texts().said(str(error))}
+            return {"error": str(error), "said": texts.said(str(error))}
 
     def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
         """Judge a handful of uploaded files, and delete them."""
@@ -114,6 +117,14 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 
 
+def left_out(name: str, left: Mapping[str, int], texts: Texts = ENGLISH) -> str:
+    """What was left out of a zip file, counted by why, in a sentence; "" if nothing was."""
+    if not left:
+        return ""
+    why = ", ".join(f"{count} {texts.said(kind)}" for kind, count in sorted(left.items()))
+    return texts("batch.left", name=analyse.base_name(name), why=why)
+
+
 def batch_html(texts: Texts = ENGLISH) -> str:
     """The tab before there are files; the browser fills it."""
     own = ("batch.", "words.ALL", "words.healthy", "words.unsure", "page.decimal")
@@ -137,7 +148,7 @@ def _button(act: str, texts: Texts) -> str:
     return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Sent(batch.File):
     """A file that was sent as it is; `path` is where it lies."""
 
@@ -168,7 +179,7 @@ def _files(items: Sequence[dict[str, Any]]) -> Iterator[batch.File]:
             raise _LostError
         name = analyse.base_name(item.get("name"))
         if "place" not in item:
-            yield _Sent(name, path.read_bytes, path)
+            yield _Sent(name, path.read_bytes, path=path)
             continue
         # A zip file is needed until its last picture was read: it counts as new as long as it is.
         path.touch()

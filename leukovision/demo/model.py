@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from leukovision.demo import charts, scores, visitor
 from leukovision.hub import CARD, Found
 from leukovision.language import ENGLISH, Texts
-from leukovision.store import Manifest, read_manifest
+from leukovision.store import Manifest, file_in, read_manifest
 from leukovision.words import title_of
 
 FIGURES = (
@@ -184,8 +184,8 @@ def _limits(manifest: Manifest, texts: Texts) -> str:
 def _card(folder: Path, texts: Texts) -> str:
     """The model card. Whoever published it wrote it: no HTML, script or picture of it reaches the page."""
     try:
-        text = (folder / CARD).read_text(encoding="utf-8")[:LONGEST]
-    except (OSError, UnicodeDecodeError):
+        text = file_in(folder, CARD).read_text(encoding="utf-8")[:LONGEST]
+    except (OSError, ValueError):
         return ""
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     plain = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")

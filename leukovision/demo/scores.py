@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from leukovision.store import SCORES
+from leukovision.store import SCORES, file_in
 
 RULERS = ("area", "red", "green", "blue")
 
@@ -62,7 +62,7 @@ class Line:
 def read(folder: Path) -> Scores | None:
     """Read `scores.csv` of an ensemble's folder; None where there is none, or it is not one."""
     try:
-        with (folder / SCORES).open(newline="", encoding="utf-8") as file:
+        with file_in(folder, SCORES).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return Scores(
             np.array([row["subject"] for row in rows]),

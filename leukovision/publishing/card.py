@@ -111,7 +111,7 @@ def write(folder: Path, content: Mapping[str, Any]) -> store.Manifest:
         raise ValueError(
             f"the figures lack {error}; wanted is the figures.json that `leukovision figures` writes."
         ) from None
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    store.write_whole(folder / "README.md", text.encode())
     store.write_manifest(folder, manifest)
     return manifest
 

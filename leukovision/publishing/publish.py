@@ -13,7 +13,8 @@ from leukovision import hub
 from leukovision.backbones import BACKBONES
 from leukovision.cell import CellError, read_cell
 from leukovision.ensemble import load_ensemble
-from leukovision.store import MANIFEST, SCORES, Manifest, StoreError
+from leukovision.sources import pictures
+from leukovision.store import MANIFEST, SCORES, Manifest, StoreError, file_in
 
 METRICS = {
     "auc": "roc_auc",
@@ -59,10 +60,10 @@ def stage(
     names += [manifest.domain.file] if manifest.domain else []
     names += [SCORES] if (folder / SCORES).is_file() else []
     for name in names:
-        shutil.copyfile(folder / name, out / name)
+        shutil.copyfile(file_in(folder, name), out / name)
     if examples:
         (out / "examples").mkdir()
-        for path in sorted(path for path in examples.iterdir() if path.is_file()):
+        for path in (path for path in pictures(examples) if path.parent == examples):
             try:
                 read_cell(path, path.name)
             except CellError as error:

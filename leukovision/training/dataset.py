@@ -6,13 +6,14 @@ import csv
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from leukovision.cell import SUFFIXES
+from leukovision.sources import pictures
 from leukovision.store import sha256_of
 
 CLASSES = {"hem": 0, "healthy": 0, "all": 1}
@@ -76,11 +77,9 @@ def files(data: Path) -> list[Path]:
     Raises:
         FileNotFoundError: no such folder, or no picture in the C-NMC layout in it.
     """
-    found = sorted(
-        path
-        for path in Path(data).rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.parent.name.lower() in CLASSES
-    )
+    found: list[Path] = []
+    with suppress(FileNotFoundError):
+        found = [path for path in pictures(Path(data)) if path.parent.name.lower() in CLASSES]
     if not found:
         raise FileNotFoundError(
             f"{data}: no images found; wanted is the C-NMC layout, fold_*/all/*.bmp and fold_*/hem/*.bmp."

@@ -33,6 +33,7 @@ def files(tmp_path_factory) -> list[Path]:
             archive.write(folder / f"cell {seed}.png", f"inner/{seed}.png")
             (folder / f"cell {seed}.png").unlink()
         archive.writestr("inner/broken.png", "no")
+        archive.writestr("inner/notes.txt", "no picture")
     (folder / "letter <b>.png").write_text("no picture")
     (folder / "empty.jpg").touch()
     return sorted(folder.iterdir())
@@ -60,6 +61,7 @@ def keep(page, kind: str, path: Path) -> Path:
 def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path):
     tab.set_input_files(".lv-files", files)
     state(tab, "Done")
+    assert "more.zip: left out, as no pictures: 1 .txt." in tab.locator(".lv-batch-state").text_content()
     assert tab.evaluate("document.documentElement.scrollWidth") == tab.viewport_size["width"]
     assert tab.locator(".lv-batch-speed").text_content() == "20 of 20"
     names = [words.split(".png")[0] for words in column(tab, 6)]
