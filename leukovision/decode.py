@@ -235,9 +235,17 @@ def _gif(content: bytes, name: str) -> Raster:
 
 
 def _jpeg2000(content: bytes, name: str) -> Raster:
+    box = content.find(b"jp2c")
+    length = int.from_bytes(content[box - 4 : box], "big") if box >= 4 else 0
+    if length == 1:  # what follows says it
+        length = int.from_bytes(content[box + 4 : box + 12], "big")
+    stream = content[: box - 4 + length] if length else content
+    # Of half a stream the decoder makes a blurred or black picture, and says nothing.
+    if not stream.rstrip(b"\0").endswith(b"\xff\xd9") or len(stream) < box - 4 + length:
+        raise ValueError("the stream has no end")
     raster = _by_pillow(Jpeg2KImagePlugin.Jpeg2KImageFile, content, name)
     # Pillow passes over the profile: the box that says how colours are meant, by method 2.
-    at = content.find(b"colr\x02", 0, max(content.find(b"jp2c"), 0))
+    at = content.find(b"colr\x02", 0, max(box, 0))
     if at < 4:
         return raster
     return replace(raster, profile=content[at + 7 : at - 4 + int.from_bytes(content[at - 4 : at], "big")])

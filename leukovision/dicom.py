@@ -30,8 +30,9 @@ def read_dicom(content: bytes, name: str, read: Callable[[bytes, str], Raster]) 
     try:
         from pydicom import dcmread
         from pydicom.encaps import generate_frames
-        from pydicom.pixels import pixel_array
         from pydicom.pixels.processing import apply_color_lut
+        from pydicom.pixels.utils import pixel_array
+        from pydicom.uid import RLELossless
     except ImportError:
         raise CellError(
             f"{name}: DICOM files need pydicom, not installed here; pip install leukovision[dicom] brings it."
@@ -49,7 +50,7 @@ def read_dicom(content: bytes, name: str, read: Callable[[bytes, str], Raster]) 
     check_size(int(data.Columns), int(data.Rows), name)
     syntax = data.file_meta.TransferSyntaxUID
     profile = bytes(data.get("ICCProfile") or b"")
-    if syntax.is_encapsulated and not syntax.is_RLE:
+    if syntax.is_encapsulated and syntax != RLELossless:
         frame = next(generate_frames(data.PixelData, number_of_frames=1))
         if not frame.startswith((b"\xff\xd8\xff", b"\xff\x4f\xff\x51")):
             raise unreadable(name, f"DICOM, {syntax.name}")

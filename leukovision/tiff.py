@@ -1,8 +1,8 @@
 """The bytes of a TIFF file come in; a `Raster` goes out, or a sentence that says what is stored in it.
 
 tifffile reads the tags. What they say of depth, planes and colours is put together here: tifffile's codecs
-for LZW and for 4 or 12 bits are a further 80 MB, and Pillow gives other pixels than the tags promise for planes
-of 16 bits, for 12 bits in 16, for floats and more.
+for LZW and for 4 or 12 bits are a further 80 MB, and Pillow gives other pixels than the tags promise for
+planes of 16 bits, for 12 bits in 16, for floats and more.
 """
 
 from __future__ import annotations
