@@ -253,8 +253,10 @@ def _jpeg2000(content: bytes, name: str) -> Raster:
 
 def _heic(content: bytes, name: str) -> Raster:
     """The main picture of a HEIC file; libheif turns it upright."""
-    from pillow_heif import open_heif
-
+    try:
+        from pillow_heif import open_heif
+    except ImportError:
+        raise unreadable(name, "HEIC without pillow-heif") from None
     file = open_heif(io.BytesIO(content))
     check_size(file.size[0], file.size[1], name)
     image = file[file.primary_index].to_pillow()
@@ -294,6 +296,6 @@ def _of_array(array: np.ndarray, name: str) -> Raster:
     if not floating and array.dtype not in (np.uint8, np.uint16):
         raise CellError(f"{name}: an array of {array.dtype} is no picture; {wanted}.")
     check_size(array.shape[1], array.shape[0], name)
-    samples = array if array.ndim == 3 else array[..., None]
+    samples = array.copy() if array.ndim == 3 else array[..., None].copy()  # whose it is may change it
     colours, alpha = (samples[..., :3], samples[..., 3]) if samples.shape[2] == 4 else (samples, None)
     return Raster(colours, "L" if samples.shape[2] == 1 else "RGB", alpha, white=1.0 if floating else None)

@@ -14,6 +14,12 @@ MAX_MEGAPIXELS = 50
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras there are."""
 
+_MADE = {257: 16, 256: 16, 64: 14, 16: 12}
+"""What 8 bits are multiplied by, and the bits that are made of them."""
+
+_ROWS = 256
+"""How many are worked on at once."""
+
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation -> quarter turns to the left, and whether it is mirrored left to right after them."""
@@ -123,22 +129,24 @@ def eight_bit(values: np.ndarray, name: str, white: float | None = None) -> np.n
                 f"{name}: its values lie between {least:.4g} and {most:.4g}, which is no known scale of "
                 "brightness; save it with 8 or 16 bits a channel and send that."
             )
-        if values.dtype.kind in "ui" and least >= 0 and most <= white < 2**16:
-            table = (np.arange(white + 1) * (255 / white)).round().astype(np.uint8)
-            return np.asarray(table[values])
-        scaled = values.astype(np.float32)
-        # In place: fifty megapixels of these are 200 MB a channel.
-        np.nan_to_num(scaled, copy=False)
-        np.clip(scaled, 0, white, out=scaled)
-        scaled *= 255 / white
-        return scaled.round(out=scaled).astype(np.uint8)
+        # Some rows at a time: indices take eight bytes each, and floats four.
+        out = np.empty(values.shape, np.uint8)
+        table = (np.arange(min(white, 2**16) + 1) * (255 / white)).round().astype(np.uint8)
+        for top in range(0, len(values), _ROWS):
+            some = values[top : top + _ROWS]
+            if values.dtype.kind in "ui" and least >= 0 and most <= white < 2**16:
+                out[top : top + _ROWS] = table[some]
+            else:
+                some = np.nan_to_num(some.astype(np.float32), copy=False)
+                out[top : top + _ROWS] = (np.clip(some, 0, white) * (255 / white)).round()
+        return out
 
 
 def _white(values: np.ndarray, most: float) -> float:
     """The value of white of numbers the largest of which is `most`.
 
-    The least depth that holds them: what a camera of 12 bits gives stands in 16 as it is. But multiples of 16
-    only are 8 bits made 12, however dark, as multiples of 257 are 8 bits made 16.
+    The least depth that holds them: what a camera of 12 bits gives stands in 16 as it is. But shades that are
+    all multiples of 16 are 8 bits made 12, however dark, as multiples of 257 are 8 bits made 16.
     """
     if values.dtype.kind == "f" and most <= 2:  # sharpened pictures reach a little above 1
         return 1.0
@@ -146,13 +154,18 @@ def _white(values: np.ndarray, most: float) -> float:
     depth = next((bits for bits in DEPTHS if most < 2**bits), None)
     if depth is None or own <= 255:
         return own
+    if depth == DEPTHS[0]:
+        return 255.0
     present = np.zeros(2**16, bool)
-    whole = values.astype(np.uint16)
-    if (whole == values).all():
+    for top in range(0, len(values), _ROWS):
+        whole = values[top : top + _ROWS].astype(np.uint16)
+        if (whole != values[top : top + _ROWS]).any():
+            return min(2.0**depth - 1, own)
         present[whole] = True
-        step = int(np.gcd.reduce(np.flatnonzero(present)))
-        depth = max(depth, next((bits for bits in DEPTHS[::-1] if step and step >= 2 ** (bits - 8)), 8))
-    return min(2.0**depth - 1, own)
+    shades = np.flatnonzero(present)
+    step = int(np.gcd.reduce(shades))
+    made = next((bits for times, bits in _MADE.items() if len(shades) > 16 and step % times == 0), depth)
+    return min(2.0 ** max(depth, made) - 1, own)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -171,12 +184,11 @@ def _on_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     least, most = float(alpha.min()), float(alpha.max())
     if not least < most:
         return rgb
-    with np.errstate(all="ignore"):
-        opaque = (np.clip(alpha.astype(np.float32), 0, None) * (255 / most)).round().astype(np.uint16)
-    out = rgb * opaque[..., None]
-    out += 127
-    out //= 255
-    return np.asarray(out.astype(np.uint8))
+    out = np.empty(rgb.shape, np.uint8)
+    for top in range(0, len(rgb), _ROWS):
+        opaque = np.clip(alpha[top : top + _ROWS, :, None].astype(np.float32), 0, None) / most
+        out[top : top + _ROWS] = (rgb[top : top + _ROWS] * opaque).round()
+    return out
 
 
 def _srgb(samples: np.ndarray, space: str, profile: bytes) -> np.ndarray:

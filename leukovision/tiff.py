@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from tifffile import TiffFile, TiffPage
 
-from leukovision.raster import Raster, check_size, several, unreadable
+from leukovision.raster import MAX_MEGAPIXELS, Raster, check_size, several, unreadable
 
-MOST_PAGES, MOST_PIECES = 32, 50_000
-"""Reduced copies beside a picture, and strips or tiles of one: more take long and mean nothing good."""
+MOST_PAGES, MOST_PIECES, MOST_BYTES = 32, 50_000, 8 * MAX_MEGAPIXELS * 10**6
+"""Reduced copies beside a picture; strips or tiles of one; its samples, unpacked: more mean nothing good."""
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _LAB, _ICC_LAB = (*range(7), 8, 9)
 _SPACES = {
@@ -157,8 +157,8 @@ def _samples(content: bytes, page: TiffPage, name: str) -> np.ndarray:
     high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     places = range(planes), range(0, out.shape[0], high), range(0, out.shape[1], wide)
     pieces = math.prod(map(len, places))
-    if pieces > MOST_PIECES:
-        raise unreadable(name, f"TIFF, {pieces} strips or tiles")
+    if pieces > MOST_PIECES or out.nbytes > MOST_BYTES:
+        raise unreadable(name, f"TIFF, {pieces} strips or tiles, {out.nbytes / 1e6:.0f} MB")
     if len(page.dataoffsets) < pieces:
         raise ValueError("strips are missing")
     for number, (plane, top, left) in enumerate(itertools.product(*places)):

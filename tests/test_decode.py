@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from leukovision import CellError, cell, read_cell
 from leukovision.decode import read_picture
+from leukovision.language import ENGLISH, LANGUAGES
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 CELL = np.ascontiguousarray(bad_files.CELL[160:280, 170:270])
@@ -37,7 +38,10 @@ def pixels(source: object) -> np.ndarray:
 def refused(source: object) -> str:
     with pytest.raises(CellError) as error:
         read_picture(source, "a file")
-    return str(error.value)
+    sentence = str(error.value)
+    assert sentence.startswith("a file: ") and sentence.endswith(".")
+    assert ENGLISH.said(sentence) == sentence != LANGUAGES["de"].said(sentence)
+    return sentence
 
 
 def saved(image: Image.Image | np.ndarray, kind: str, **how: object) -> bytes:
@@ -126,6 +130,11 @@ def _truthful_tiffs() -> Iterator[tuple[str, bytes, np.ndarray, int]]:
         )
     for kind in (np.float16, np.float32, np.float64):
         yield f"{np.dtype(kind)} to 1", tiff((CELL / 255).astype(kind), photometric="rgb"), CELL, 0
+    dark = CELL // 2
+    for times in (1, 16, 64, 256, 257):
+        yield f"a dark cell times {times}", tiff(dark.astype(np.uint16) * times, photometric="rgb"), dark, 1
+    two = np.where(CELL > 50, 255, 0).astype(np.uint8)
+    yield "two shades in 16 bits", tiff(two.astype(np.uint16), photometric="rgb"), two, 0
     yield "floats to 255", tiff(CELL.astype(np.float32), photometric="rgb", byteorder=">"), CELL, 0
     yield "floats to 65535", tiff(DEEP.astype(np.float32), photometric="rgb"), CELL, 0
     edged = (CELL / 255).astype(np.float32)
@@ -425,6 +434,7 @@ def test_bytes_files_arrays_and_images_are_the_same_cell(tmp_path: Path) -> None
         )
         assert read_cell(file).name == str(path)
         assert "rb" in refused(text)
+    assert not np.shares_memory(pixels(CELL), CELL)
     assert off(pixels(DEEP >> 4), CELL) <= 1
     assert off(pixels(np.dstack([CELL, np.zeros_like(GREY)])), CELL) == 0
     assert "empty" in refused(io.BytesIO())
@@ -579,9 +589,22 @@ def test_a_dicom_frame_of_visible_light_is_read() -> None:
     assert "truncated" in refused(dicom(CELL, "RGB", microscope)[:-5000])
 
 
-def test_without_pydicom_a_sentence_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydicom", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert "HEIC without pillow-heif" in refused(b"\0\0\0\x18ftypheic" + bytes(99))
     assert "pip install leukovision[dicom]" in refused(bytes(128) + b"DICM" + bytes(99))
+
+
+def test_a_png_of_16_bits_may_be_interlaced() -> None:
+    rows = b""
+    for top, left, down, right in (
+        (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1),
+    ):  # fmt: skip
+        rows += b"".join(b"\0" + row.tobytes() for row in DEEP.astype(">u2")[top::down, left::right])
+    head = struct.pack(">IIBBBBB", DEEP.shape[1], DEEP.shape[0], 16, 2, 0, 0, 1)
+    chunks = _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    assert off(pixels(b"\x89PNG\r\n\x1a\n" + chunks), CELL) == 0
 
 
 def test_every_ending_that_is_looked_for_is_one_that_is_read(tmp_path: Path) -> None:
