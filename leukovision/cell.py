@@ -1,16 +1,16 @@
-"""A file, bytes or array comes in; a `Cell` (upright 8-bit RGB in the 450 px frame) goes out."""
+"""A picture comes in; a `Cell` (upright 8-bit sRGB in the 450 px frame) goes out."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
+
+from leukovision.decode import SUFFIXES, Source, read_picture
+from leukovision.raster import CellError
 
 FRAME = 450
 """Side of the C-NMC frame, px."""
@@ -18,21 +18,8 @@ FRAME = 450
 BLACK = 12
 """A pixel whose three channels are all at most this is background: JPEG leaves a little noise there."""
 
-MIN_SIDE = 32
-MAX_MEGAPIXELS = 50
-
 LARGE = 4 * FRAME
 """Longer side from which a picture is made smaller before its cell is looked for, px."""
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")
-
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
-_READABLE = "PNG, JPEG, BMP, TIFF and WebP can be read"
-_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"RIFF", b"GIF8")
-
-
-class CellError(ValueError):
-    """A picture that cannot be a cell; its text is a sentence for the person who sent it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,151 +52,31 @@ class Cell:
         return 2 * depth_of(half if half.any() else np.ones_like(half))
 
 
-def read_cell(source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None) -> Cell:
+def read_cell(source: Source, name: str | None = None) -> Cell:
     """Read one cell.
 
     Args:
-        source: a path, the bytes of a file, an array ((h, w), (h, w, 3) or (h, w, 4); uint8, uint16,
-            or float from 0 to 1) or a PIL image.
-        name: used in results and errors; a path's own text by default.
+        source: a path, a file opened for bytes, the bytes of a file, an array ((h, w), (h, w, 3) or
+            (h, w, 4); uint8, uint16, or float from 0 to 1) or a PIL image.
+        name: used in results and errors; a path's or file's own by default.
 
     Returns:
         The cell. 450 px pictures keep their frame; a cell on black of another size is moved, without
         scaling unless it is too large, to the middle of one; anything else is fitted into one.
 
     Raises:
-        CellError: not an image, truncated, empty, smaller than 32 px, more than 50 megapixels,
-            all one colour, or animated. The text names the file and says what would be right.
+        CellError: not an image, truncated, empty, stored in a way that we have no decoder for, smaller than
+            32 px, more than 50 megapixels, all one colour, or animated. The text names the file and says what
+            would be right.
         FileNotFoundError: there is no such file.
     """
     return framed(*read_picture(source, name))
-
-
-def read_picture(
-    source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None
-) -> tuple[np.ndarray, str]:
-    """Read a picture of anything, as `read_cell` does, and raise what it raises.
-
-    Returns:
-        (h, w, 3) uint8, RGB, upright, in its own size; and what to call it.
-    """
-    if isinstance(source, (str, Path)):
-        name = name or str(source)
-        source = Path(source).read_bytes()
-    name = name or "picture"
-    rgb = _from_array(source, name) if isinstance(source, np.ndarray) else _decode(source, name)
-    if (rgb == rgb[0, 0]).all():
-        raise CellError(f"{name}: the picture is all one colour; send a picture that shows a cell.")
-    return rgb, name
 
 
 def foreground(rgb: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 -> (...) bool: what is not black."""
     # A loop over channels, not over pixels: so it takes a tenth of the time of `rgb.max(axis=-1)`.
     return np.asarray(np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]) > BLACK)
-
-
-def _decode(source: bytes | Image.Image, name: str) -> np.ndarray:
-    """Bytes or a PIL image -> (h, w, 3) uint8."""
-    if isinstance(source, bytes) and not source:
-        raise CellError(f"{name}: the file is empty; send a picture of one cell.")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures before we refuse them in our own words, and of odd EXIF.
-            warnings.simplefilter("ignore")
-            image = (
-                source
-                if isinstance(source, Image.Image)
-                else Image.open(io.BytesIO(source), formats=_FORMATS)
-            )
-            _check_header(image, name)
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except CellError:
-        raise
-    except Image.DecompressionBombError:
-        raise CellError(_too_large(name)) from None
-    except UnidentifiedImageError:
-        if isinstance(source, bytes) and source.startswith(_SIGNATURES):
-            raise CellError(_broken(name)) from None
-        raise CellError(f"{name}: not an image that can be read; {_READABLE}.") from None
-    except MemoryError:
-        raise CellError(_too_large(name)) from None
-    except Exception:  # Pillow's decoders raise whatever their formats make them stumble over
-        raise CellError(_broken(name)) from None
-
-
-def _broken(name: str) -> str:
-    return f"{name}: the image is broken or cut short (truncated); send the whole file again."
-
-
-def _too_large(name: str) -> str:
-    return f"{name}: the image has more than {MAX_MEGAPIXELS} megapixels; cut out the one cell and send that."
-
-
-def _check_header(image: Image.Image, name: str) -> None:
-    """Refuse by what the header says, before anything is decoded."""
-    width, height = image.size
-    if width * height > MAX_MEGAPIXELS * 1e6:
-        raise CellError(_too_large(name))
-    _check_side(height, width, name)
-    # A phone's MPO holds its preview as a second picture: the first one is the photograph.
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise CellError(f"{name}: the image is animated or has several pages; send one still picture.")
-
-
-def _check_side(height: int, width: int, name: str) -> None:
-    if min(height, width) < MIN_SIDE:
-        raise CellError(
-            f"{name}: the image is {width} x {height} px, too small to judge; "
-            f"send one of at least {MIN_SIDE} px on each side."
-        )
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """Any Pillow mode -> (h, w, 3) uint8; what is transparent becomes black."""
-    if image.mode.startswith(("I", "F")):
-        values = np.array(image, dtype=np.float32)
-        return _from_values(values, 1.0 if image.mode == "F" and values.max() <= 1 else None)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return np.asarray(image.convert("RGB"))
-
-
-def _from_values(values: np.ndarray, full: float | None) -> np.ndarray:
-    """Grey values -> (h, w, 3) uint8; `full` is white, or None for 8 or 16 bit by what is there.
-
-    The values are overwritten.
-    """
-    if full is None:
-        full = 255.0 if values.max() <= 255 else 65535.0
-    # In place: fifty megapixels of these are 200 MB.
-    np.nan_to_num(values, copy=False)
-    np.clip(values, 0, full, out=values)
-    values *= 255 / full
-    return np.repeat(values.round(out=values).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _from_array(array: np.ndarray, name: str) -> np.ndarray:
-    """An array as `read_cell` takes it -> (h, w, 3) uint8."""
-    wanted = "give (h, w), (h, w, 3) or (h, w, 4) of uint8, uint16, or float from 0 to 1"
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise CellError(f"{name}: an array of shape {array.shape} is no picture; {wanted}.")
-    if array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    elif np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise CellError(f"{name}: values outside 0 to 1, or not finite; {wanted}.")
-        array = (array * 255).round().astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise CellError(f"{name}: an array of {array.dtype} is no picture; {wanted}.")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    _check_side(array.shape[0], array.shape[1], name)
-    if array.shape[0] * array.shape[1] > MAX_MEGAPIXELS * 1e6:
-        raise CellError(_too_large(name))
-    return _to_rgb(Image.fromarray(array))
 
 
 def is_on_black(rgb: np.ndarray) -> bool:
@@ -299,3 +166,22 @@ def filled(mask: np.ndarray) -> np.ndarray:
     """
     parts, _ = ndimage.label(~np.pad(mask, 1))
     return np.asarray(parts != parts[0, 0])[1:-1, 1:-1]
+
+
+__all__ = [
+    "BLACK",
+    "FRAME",
+    "LARGE",
+    "SUFFIXES",
+    "Cell",
+    "CellError",
+    "box_of",
+    "depth_of",
+    "filled",
+    "foreground",
+    "framed",
+    "is_on_black",
+    "largest_part",
+    "read_cell",
+    "read_picture",
+]

@@ -8,6 +8,7 @@ sentence why.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from collections import Counter
@@ -36,6 +37,8 @@ app = typer.Typer(
     help="Is a white blood cell an ALL blast? For research and teaching; not a medical device.",
 )
 console = Console(stderr=True)
+# What is wrong with a TIFF is said in a sentence of its own.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 CUT = ("photo", "number", "box", "marks", "file")
 """Columns of the table that `cut` writes; a box is left, top, right and bottom, px of the photo."""

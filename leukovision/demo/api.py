@@ -39,7 +39,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         """Judge one picture of a white blood cell, cut out on black.
 
         Args:
-            picture: PNG, JPEG, BMP, TIFF or WebP, up to 100 MB.
+            picture: a file of any kind that `read_cell` reads, up to 100 MB.
 
         Returns:
             decision ("ALL", "healthy" or "unsure"), p_all (0 to 1), logit, members (by backbone: p_all,
@@ -59,7 +59,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         """Draw where on one picture of a cell the evidence lies.
 
         Args:
-            picture: PNG, JPEG, BMP, TIFF or WebP, up to 100 MB.
+            picture: a file of any kind that `read_cell` reads, up to 100 MB.
             method: which map; adds_up is the decision itself, spread over the cell.
             target: "ALL" or "healthy": what speaks for it is above 0.
 
