@@ -14,19 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import special
 
-from leukovision import pictures, sources
+from leukovision import pictures, slide, sources
 from leukovision.backbones import BACKBONES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.ensemble import BATCH, Analysis, Ensemble
 from leukovision.in_table import in_table
+from leukovision.slide import SlideDecision
 from leukovision.sources import File, Leaving, refuse
-from leukovision.store import StoreError
+from leukovision.store import SlideSpec, StoreError
 
 MAX_PICTURES = 10_000
 """Most pictures that a zip file may hold."""
@@ -80,6 +82,28 @@ class Row(BaseModel):
         """
         own = [p for name in BACKBONES if (p := getattr(self, f"p_all_{name}")) is not None]
         return sum((p >= decide) == ((self.p_all or 0) >= decide) for p in own), len(own)
+
+
+def slides(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecision]:
+    """One decision for the cells of each folder, zip file or table, by its name.
+
+    Args:
+        rows: of files; those that could not be judged say nothing.
+        spec: from the ensemble's manifest.
+    """
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.p_all is not None:
+            found.setdefault(str(PurePath(row.file).parent), []).append(row)
+    return {
+        name: slide.decide(
+            [float(special.logit(row.p_all)) for row in own],
+            [bool(row.in_domain) for row in own],
+            [row.decision or "unsure" for row in own],
+            spec,
+        )
+        for name, own in found.items()
+    }
 
 
 COLUMNS = tuple(Row.model_fields)

@@ -30,6 +30,8 @@ from leukovision.backbones import BACKBONES
 
 if TYPE_CHECKING:
     from leukovision.batch import File, Row
+    from leukovision.slide import SlideDecision
+    from leukovision.store import SlideSpec
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,6 +93,9 @@ def analyse(
         typer.Option("--report", help="Write a report here: .pdf, .json, or for one picture also .png."),
     ] = None,
     maps: Annotated[Path | None, typer.Option(help="Folder for the four maps of each cell.")] = None,
+    slide: Annotated[
+        bool, typer.Option("--slide", help="Say of each folder or zip file, too: the cells of one person.")
+    ] = False,
     views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
     ray: Annotated[
         str | None,
@@ -123,13 +128,15 @@ def analyse(
             check_name(report_file, len(files))
         run.check(outputs.files, folders, paths)
         if ray and parquet_file:
-            rows, source = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
+            rows, source, spec = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
         else:
             loaded = _load(ensemble)
-            source = str(loaded.source)
+            source, spec = str(loaded.source), loaded.manifest.slide
             with _stopping(len(files), source), _progress("cells") as advance:
                 rows = run.run(loaded, files, outputs, views, advance, _note)
     _summary(rows, source, left, shown=not (outputs.files or ray))
+    if slide:
+        _show_slides(batch.slides(rows, spec))
     if any(row.error for row in rows):
         raise typer.Exit(1)
 
@@ -330,6 +337,39 @@ def evaluate(
 
 
 @app.command()
+def resave(
+    ensemble: Annotated[Path, typer.Argument(help="A calibrated ensemble's folder.")],
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout.")],
+    out: Annotated[Path, typer.Option(help="Folder for saved_again.csv and .json.")],
+    split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
+    only: Annotated[str, typer.Option(help=PARTS)] = "",
+    sample: Annotated[int, typer.Option(min=1, help="So many cells, evenly by subject.")] = 500,
+) -> None:
+    """Measure how many decisions change when another program saves the cells again."""
+    from leukovision import store
+    from leukovision.evaluation import predictions, saved_again, score
+    from leukovision.evaluation.tables import shown
+    from leukovision.training import dataset
+
+    with _said():
+        images = dataset.read_images(data)
+        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
+        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        images = score.sample(images, sample)
+        loaded = _load(ensemble)
+        with _progress("cells") as advance:
+            rows = saved_again.measure(loaded, images, partial(advance, of=len(images)))
+        predictions.write(out / "saved_again.csv", rows)
+        content = saved_again.summary(rows)
+        store.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
+    columns = ("turned", "changed", "domain", "shift")
+    table = Table(f"{len(images)} cells", *columns)
+    for kind, found in content.items():
+        table.add_row(kind, *(shown(found[name]) for name in columns))
+    Console().print(table)
+
+
+@app.command()
 def figures(
     table: Annotated[Path, typer.Argument(metavar="CELLS", help="cells.csv of `evaluate`.")],
     out: Annotated[Path, typer.Option(help="Folder for figures.* and plots.")],
@@ -479,8 +519,8 @@ def _judge_with_ray(
     workers: int | None,
     views: int | None,
     tables: dict[str, Path],
-) -> tuple[list[Row], str]:
-    """The rows, and who decided."""
+) -> tuple[list[Row], str, SlideSpec | None]:
+    """The rows, who decided, and how slides vary."""
     from leukovision import batch, many, store
     from leukovision.ensemble import Source
 
@@ -491,7 +531,7 @@ def _judge_with_ray(
     for kind, path in tables.items():
         store.write_whole(path, batch.TABLES[kind](rows))
     manifest = store.read_manifest(found.folder)
-    return rows, str(Source(manifest.name, manifest.version, found.origin))
+    return rows, str(Source(manifest.name, manifest.version, found.origin)), manifest.slide
 
 
 @contextmanager
@@ -637,6 +677,16 @@ def _show_left(left: Counter[str]) -> None:
     if left:
         why = ", ".join(f"{count} {kind}" for kind, count in sorted(left.items()))
         console.print(f"{left.total()} left out: {_plain(why)}.", highlight=False, soft_wrap=True)
+
+
+def _show_slides(found: dict[str, SlideDecision]) -> None:
+    table = Table("slide", "decision", "p(ALL)", "95 %", "cells", "of which in domain", "reason")
+    for name, one in found.items():
+        shown = (f"{one.p_all:.3f}", f"{one.low:.3f}-{one.high:.3f}") if one.carried_by else ("", "")
+        table.add_row(
+            _plain(name), one.decision, *shown, str(one.cells), str(one.carried_by), _plain(one.reason)
+        )
+    Console().print(table)
 
 
 def _show_figures(content: dict[str, Any]) -> None:
