@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,24 @@ app = typer.Typer(
     help="Is a white blood cell an ALL blast? For research and teaching; not a medical device.",
 )
 console = Console(stderr=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("leukovision"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    shown: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end."),
+    ] = False,
+) -> None:
+    """Is a white blood cell an ALL blast? For research and teaching; not a medical device."""
+
+
 # What is wrong with a TIFF is said in a sentence of its own.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 

@@ -17,8 +17,12 @@ from pathlib import Path
 
 from leukovision.store import MANIFEST, SCORES, StoreError, read_manifest
 
-EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
-"""The ensemble that comes with the code."""
+_HERE = Path(__file__).resolve().parent
+EMBEDDED = next(
+    (folder for folder in (_HERE.parent / "weights", _HERE / "weights") if (folder / MANIFEST).is_file()),
+    _HERE.parent / "weights",
+)
+"""The ensemble that comes with the code: beside the package, or in it where it was installed from a wheel."""
 
 PATIENCE = 10
 """Seconds without an answer after which the Hub counts as out of reach."""

@@ -1,0 +1,32 @@
+"""The package stands alone: a wheel holds the ensemble, and decides where the repository is not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from leukovision import painter
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_wheel_decides_by_the_ensemble_in_it(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    wheels, site = tmp_path / "wheels", tmp_path / "site"
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT], check=True, capture_output=True)
+    (wheel,) = wheels.iterdir()
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True, capture_output=True)
+    Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(tmp_path / "cell.png")
+    found = subprocess.run(
+        [sys.executable, "-m", "leukovision", "analyse", "cell.png", "--json", "out.json"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 0 and "(embedded)" in found.stderr, found.stderr
+    where = "import leukovision.hub as hub; print(hub.EMBEDDED)"
+    asked = [sys.executable, "-c", where]
+    said = subprocess.run(
+        asked, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True
+    )
+    assert Path(said.stdout.strip()) == site / "leukovision" / "weights"
