@@ -194,7 +194,7 @@ def test_of_long_requests_one_address_holds_two_and_everybody_four(app, queue):
 
 
 def unfinished(app: Guard, path: str, sizes: list[Any], address: str = "10.0.0.1") -> Any:
-    """What comes back for a request that sends pieces of these sizes and then nothing, or ends with bytes."""
+    """A request that sends pieces of these sizes and then nothing, or ends with bytes; what comes back."""
     said: list[Any] = []
     left = list(sizes)
 
