@@ -189,7 +189,7 @@ def cut(
                 except CellError as error:
                     refused.append(str(error))
                 except OSError as error:
-                    refused.append(f"{photo.name}: cannot be read ({error.strerror}).")
+                    refused.append(f"{photo.name}: cannot be read ({error.strerror or error}).")
                 for number, one in enumerate(found, 1):
                     name = f"{sources.stem(photo.name)}_{number}.png"
                     file = _free(out / name, taken)

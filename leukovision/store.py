@@ -184,12 +184,12 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; its text is a sentence, and what was there before still is.
     """
-    path = path.resolve()
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():  # a terminal, or a pipe
             path.write_bytes(content)
             return
+        path = path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own: the file's may be as long as a name can be.
         aside = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
         try:
@@ -314,7 +314,8 @@ def read_manifest(folder: Path) -> Manifest:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the manifest"
-        raise StoreError(f"{path}: {where}: {first['msg']}.") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise StoreError(f"{path}: {where}: {said}.") from None
 
 
 def _no_number(name: str) -> None:

@@ -22,6 +22,7 @@ from leukovision.faithfulness import Curve, against_chance
 from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import is_dark, thumbnail
 from leukovision.saliency import METHODS
+from leukovision.sources import why_not
 from leukovision.store import StoreError
 
 SIDE = 400
@@ -234,7 +235,7 @@ def example_cells(folder: Path | None) -> list[Cell]:
         return [read_cell(pixels, title) for title, pixels in painter.examples(N_EXAMPLES)]
     cells: list[Cell] = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and len(cells) < 2 * N_EXAMPLES:
+        if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:
             try:
                 cells.append(read_cell(path, path.name))
             except CellError as error:
