@@ -18,6 +18,15 @@ FRAME = 450
 BLACK = 12
 """A pixel whose three channels are all at most this is background: JPEG leaves a little noise there."""
 
+SLIDE = 0.3
+"""Of the view of a smear, the least that is bare slide, all of one brightness."""
+
+PIECES = 2
+"""Pieces in it, beyond which it is a smear: a round cell has a nucleus, seldom with lobes apart."""
+
+SMALLEST_VIEW = 200
+"""Of such views, px."""
+
 LARGE = 4 * FRAME
 """Longer side from which a picture is made smaller before its cell is looked for, px."""
 
@@ -80,10 +89,40 @@ def foreground(rgb: np.ndarray) -> np.ndarray:
 
 
 def is_on_black(rgb: np.ndarray) -> bool:
-    """Whether (h, w, 3) uint8 is something cut out on black."""
+    """Whether (h, w, 3) uint8 is something cut out on black, and not a smear seen through an eyepiece."""
     found = foreground(rgb)
     edge = np.concatenate([found[0], found[-1], found[:, 0], found[:, -1]])
-    return bool(found.any() and edge.mean() <= 0.2 and found.mean() <= 0.95)
+    alone = bool(found.any() and edge.mean() <= 0.2 and found.mean() <= 0.95)
+    return alone and not _shows_a_slide(rgb, found)
+
+
+def _shows_a_slide(rgb: np.ndarray, found: np.ndarray) -> bool:
+    """Whether what is not black, (h, w) bool, is a round or oblong view of bright slide with cells on it."""
+    step = max(1, max(found.shape) // 600)
+    green, found = rgb[::step, ::step, 1], found[::step, ::step]
+    counts = np.bincount(green[found], minlength=256)
+    slide = int(np.convolve(counts, np.ones(9), "same").argmax())
+    if counts[max(0, slide - 12) : slide + 13].sum() < SLIDE * counts.sum() or not _is_a_view(found):
+        return False
+    inner = ndimage.binary_erosion(found, iterations=max(1, max(found.shape) // 60))
+    areas = np.bincount(ndimage.label(inner & (green < slide - 20))[0].ravel())[1:]
+    return bool((areas > 2e-4 * found.sum()).sum() > PIECES)
+
+
+def _is_a_view(found: np.ndarray) -> bool:
+    """(h, w) bool -> whether it is a disc, which the picture may cut off, or upright and oblong."""
+    view = largest_part(found)
+    rows, columns = box_of(view)
+    if min(view[rows, columns].shape) < SMALLEST_VIEW:
+        return False  # so small, many a cell is as round
+    if view.sum() > 0.98 * view[rows, columns].size:
+        return True
+    y, x = np.nonzero(view & ~ndimage.binary_erosion(view, border_value=1))
+    x, y = x - x.mean(), y - y.mean()
+    (a, b, c), *_ = np.linalg.lstsq(np.stack([x, y, np.ones_like(x)], axis=1), x * x + y * y, rcond=None)
+    radius = float(np.sqrt(max(c + a * a / 4 + b * b / 4, 1e-6)))
+    off = np.hypot(x - a / 2, y - b / 2) - radius
+    return bool(np.sqrt(np.mean(off**2)) < 0.01 * radius + 0.5)
 
 
 def framed(rgb: np.ndarray, name: str) -> Cell:

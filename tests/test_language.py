@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import batch, domain, painter, sources
+from leukovision import batch, domain, painter, smear, sources
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import photo, teach
 from leukovision.demo.batch import left_out
@@ -136,6 +136,8 @@ def test_what_cannot_be_done_to_a_photo_is_said_in_german(tmp_path, ensemble):
         with pytest.raises(ValueError, match=r"a: b\.png: ") as refused:
             photo.act(ensemble, shown, what, 0, points)
         assert GERMAN.said(str(refused.value)) != str(refused.value)
+    said = [smear.TOUCHES, smear.BLURRED, smear.BROKEN, smear.LOBED, smear.too_many("a: b.png")]
+    assert all(ENGLISH.said(one) == one != GERMAN.said(one) for one in said)
 
 
 def test_a_reason_within_a_sentence_is_said_in_german_too(ensemble):

@@ -11,10 +11,12 @@ from skimage import draw
 from typer.testing import CliRunner
 
 from leukovision import CellError, cli, painter, read_cell, smear
-from leukovision.cell import FRAME
+from leukovision.cell import FRAME, is_on_black
 from leukovision.smear import Found, cut, find_cells
 
-SMEARS = Path(__file__).parents[2] / "shared" / "data" / "smears"
+SHARED = Path(__file__).parents[2] / "shared"
+SMEARS = SHARED / "data" / "smears"
+MASKS = SHARED / "data" / "wbc_masks"
 SLIDE = np.array([214, 216, 213])
 RED = np.array([0.13, 0.42, 0.44])  # density of a red cell
 LIGHT = np.array([1.9, 2.6, 2.0])  # the drawn cells are dark, as those of C-NMC are; slides are bright
@@ -120,7 +122,74 @@ def test_a_picture_of_anything_gives_a_list(side: int) -> None:
     spot = np.full((300, 300, 3), 255, np.uint8)
     spot[side, 0] = 250
     for picture in (*pictures, stripe, spot):
-        assert isinstance(find_cells(picture), list)
+        try:
+            assert len(find_cells(picture)) <= smear.MOST
+        except CellError as refusal:
+            assert f"more than {smear.MOST} places" in str(refusal)
+
+
+CASES = {
+    "eyepiece.jpg": [(500, 370, 621, 492), (698, 502, 823, 620)],
+    "smear_text.png": [(285, 204, 357, 277)],
+    "one_cell_close.png": [(100, 100, 300, 300)],
+    "seven_pink_pale.png": [
+        (x - 22, y - 22, x + 22, y + 22)
+        for x, y in ((240, 90), (90, 100), (380, 150), (150, 260), (300, 300), (400, 390), (90, 400))
+    ],
+}
+"""Boxes of the white cells of photos that went wrong, from top to bottom, px."""
+
+
+@pytest.mark.parametrize("file", CASES)
+def test_photos_that_went_wrong_give_their_cells_and_nothing_else(file: str) -> None:
+    if not (SHARED / "cases" / file).is_file():
+        pytest.skip(f"no such cases: {SHARED / 'cases'} is not there")
+    found = find_cells(SHARED / "cases" / file)
+    assert len(found) == len(CASES[file])
+    for one, box in zip(found, CASES[file], strict=True):
+        assert np.abs(np.subtract(one.box, box)).max() <= 0.06 * (box[2] - box[0])
+        assert one.marks == ()
+
+
+def test_a_disc_of_a_smear_is_no_cell_on_black_and_a_round_cell_with_lobes_is_one() -> None:
+    photo, _ = drawn([(150, 50), (450, 200)])
+    y, x = np.mgrid[:700, :900]
+    disc = np.where(np.hypot(y - 350, x - 450)[..., None] < 340, photo, 0).astype(np.uint8)
+    assert not is_on_black(disc) and not read_cell(disc).on_black
+    assert len(find_cells(disc)) == 2
+    cell = np.zeros((450, 450, 3), np.uint8)
+    cell[np.hypot(y - 225, x - 225)[:450, :450] < 90] = (200, 180, 210)
+    for top, left in ((190, 190), (260, 200), (220, 270)):
+        cell[np.hypot(y - top, x - left)[:450, :450] < 25] = (90, 40, 130)
+    assert is_on_black(cell)
+
+
+def test_more_cells_than_can_be_looked_at_are_refused_in_a_sentence() -> None:
+    y, x = np.mgrid[:600, :600]
+    disc = np.hypot(y % 40 - 20, x % 40 - 20) < 14
+    odd = (y // 40 + x // 40) % 2 == 1
+    photo = np.where((disc & odd)[..., None], (90, 40, 140), (230, 228, 225)).astype(np.uint8)
+    photo[disc & ~odd] = (205, 150, 150)
+    with pytest.raises(CellError, match=f"field: more than {smear.MOST} places look like white cells"):
+        find_cells(photo, "field")
+
+
+@pytest.mark.parametrize(("part", "least"), [("part_1", 0.70), ("part_2", 0.80)])
+def test_a_lobed_nucleus_is_one_cell_outlined_with_its_cytoplasm(part: str, least: float) -> None:
+    if not MASKS.is_dir():
+        pytest.skip(f"no masks: {MASKS} is not there")
+    with (MASKS / part / "classes.csv").open(encoding="utf-8-sig", newline="") as table:
+        kinds = {int(row[0]): int(row[1]) for row in list(csv.reader(table))[1:]}
+    photos = [path for path in sorted((MASKS / part).glob("*.bmp")) if kinds[int(path.stem)] == 1]
+    alike = []
+    for path in photos[1::6][:3]:
+        whole = np.asarray(Image.open(path.with_suffix(".png")).convert("L")) > 64
+        (one,) = find_cells(path)
+        y, x = np.nonzero(whole)
+        box = (int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)
+        given = cut(np.asarray(Image.open(path).convert("RGB")), box)
+        alike.append([overlap(inside(same, whole.shape), whole) for same in (one, given)])
+    assert (np.median(alike, axis=0) > (least, least + 0.05)).all()
 
 
 def test_two_cells_that_touch_are_two() -> None:

@@ -1,0 +1,195 @@
+"""A photo of a smear comes in; its white cells, each cut out on black, go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from leukovision.cell import (
+    BLACK,
+    FRAME,
+    Cell,
+    CellError,
+    box_of,
+    foreground,
+    framed,
+    is_on_black,
+    largest_part,
+    read_picture,
+)
+from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
+from leukovision.smear.look import look, look_at
+from leukovision.smear.nuclei import nuclei
+from leukovision.smear.quality import marks, scraps
+from leukovision.smear.scale import PX_PER_UM, RED_CELL, TYPICAL, WHITE_CELL
+from leukovision.smear.tissue import NUCLEUS
+
+MOST = 100
+"""Cells of a photo."""
+
+NARROWEST = 0.7
+"""A cell across, where it is widest, in red cells: writing on a photo is narrower, and so is what is left of
+a cell at the border."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One white cell of a photo.
+
+    Attributes:
+        box: left, top, right, bottom; px of the photo, right and bottom just outside.
+        contour: (n, 2) float64, x and y in px of the photo; a closed polygon, the first point not repeated.
+        cell: cut out on black and scaled as the training cells are.
+        scale: px of the cell's frame for a px of the photo.
+        marks: what is wrong with it, of "touches the border", "out of focus" and "broken".
+    """
+
+    box: tuple[int, int, int, int]
+    contour: np.ndarray
+    cell: Cell
+    scale: float
+    marks: tuple[str, ...] = ()
+
+
+def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None) -> list[Found]:
+    """Find the white cells of a photo of a smear, or the one of a photo of a cell.
+
+    Args:
+        source: as `read_cell` takes it.
+        name: used in errors and, with a number, for the cells; a path's own text by default.
+
+    Returns:
+        The cells from top to bottom, marked where something is wrong with them; none if the photo shows
+        none. What is a cell on black already comes back as `read_cell` reads it.
+
+    Raises:
+        CellError, FileNotFoundError: as `read_cell` does; also where more than `MOST` places look like cells.
+    """
+    rgb, name = read_picture(source, name)
+    if is_on_black(rgb):
+        return [_as_it_is(rgb, name)]
+    seen = look(rgb)
+    if seen is None:
+        return []
+    parts, zoom, size = seen
+    labels = nuclei(parts, size * zoom)
+    if labels.max() > MOST:
+        raise CellError(too_many(name))
+    contours = [outline(parts, labels, number, size * zoom) for number in range(1, labels.max() + 1)]
+    amounts = scraps(parts, labels, contours, size * zoom)
+    found = [
+        (contour / zoom, marks(rgb, contour / zoom, amount, size))
+        for contour, amount in zip(contours, amounts, strict=True)
+        if width(contour, labels.shape) > NARROWEST * size * zoom
+    ]
+    found.sort(key=lambda one: one[0][:, 1].mean())
+    scale = PX_PER_UM * RED_CELL / size
+    return [
+        replace(cut(rgb, contour, scale, f"{name}, cell {number}"), marks=wrong)
+        for number, (contour, wrong) in enumerate(found, 1)
+    ]
+
+
+def too_many(name: str) -> str:
+    """What is said of a photo with more than `MOST` cells."""
+    return (
+        f"{name}: more than {MOST} places look like white cells, too many to be looked at; "
+        "send a smaller part of the photo, or one that is not damaged."
+    )
+
+
+def cut(
+    photo: np.ndarray,
+    where: np.ndarray | tuple[int, int, int, int],
+    scale: float | None = None,
+    name: str = "picture",
+) -> Found:
+    """Cut one cell out of a photo.
+
+    Args:
+        photo: (h, w, 3) uint8, RGB.
+        where: its outline, (n, 2) float, x and y in px; or what belongs to it, (h, w) bool; or a box around
+            it, left, top, right and bottom in px, in which its outline is looked for.
+        scale: px of the training frame for a px of the photo, as `Found.scale` of other cells of the photo
+            has it. None gives the cell the usual diameter. A cell too large for the frame is shrunk.
+        name: of the cell.
+
+    Raises:
+        ValueError: there is nothing inside.
+    """
+    contour = _contour(photo, where)
+    contour = np.clip(contour, 0, photo.shape[1::-1])
+    left, top = np.floor(contour.min(axis=0)).astype(int)
+    right, bottom = np.ceil(contour.max(axis=0)).astype(int)
+    covered = area(contour)
+    if covered < 4:
+        raise ValueError(f"{name}: there is nothing inside this outline; draw it around a cell.")
+    scale = scale or TYPICAL / float(np.sqrt(4 * covered / np.pi))
+    scale = min(scale, (FRAME - 2) / max(right - left, bottom - top))
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    box = (int(left), int(top), int(right), int(bottom))
+    small = np.asarray(Image.fromarray(photo[top:bottom, left:right]).resize(size, Image.Resampling.LANCZOS))
+    inside = largest_part(mask_of((contour - (left, top)) * scale, small.shape))
+    pixels = np.zeros((FRAME, FRAME, 3), dtype=np.uint8)
+    shape = np.zeros((FRAME, FRAME), dtype=bool)
+    x, y = (FRAME - size[0]) // 2, (FRAME - size[1]) // 2
+    shape[y : y + size[1], x : x + size[0]] = inside
+    # A nucleus that is black in a dark photo is not a hole in the cell.
+    pixels[shape] = np.maximum(small[inside], np.array([0, 0, BLACK + 1], dtype=np.uint8))
+    return Found(box, contour, Cell(pixels, shape, True, name), scale)
+
+
+def _contour(photo: np.ndarray, where: np.ndarray | tuple[int, int, int, int]) -> np.ndarray:
+    """What `cut` takes -> (n, 2) float64: the outline."""
+    if isinstance(where, tuple):
+        return _in_box(photo, where)
+    if where.dtype != bool:
+        return np.asarray(where, dtype=np.float64)
+    if not where.any():
+        return np.zeros((1, 2))
+    return around(largest_part(where))
+
+
+def _in_box(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The outline of the white cell in a box; else the ellipse in the box."""
+    height, width = photo.shape[:2]
+    left, right = sorted(int(np.clip(x, 0, width)) for x in box[::2])
+    top, bottom = sorted(int(np.clip(y, 0, height)) for y in box[1::2])
+    angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
+    half = np.array([right - left, bottom - top]) / 2
+    ellipse = half + half * np.stack([np.cos(angles), np.sin(angles)], axis=1) + (left, top)
+    if half.min() < 4:
+        return np.asarray(ellipse)
+    # Some of what lies around is needed to know the bare slide.
+    margin = int(half.max())
+    x, y = max(0, left - margin), max(0, top - margin)
+    size = 2 * float(half.mean()) / WHITE_CELL
+    seen = look_at(photo[y : bottom + margin, x : right + margin], size)
+    if seen is None:
+        return np.asarray(ellipse)
+    parts, zoom, _ = seen
+    inside = np.zeros(parts.shape[:2], dtype=bool)
+    rows, columns = (
+        slice(round((low - start) * zoom), round((high - start) * zoom))
+        for low, high, start in ((top, bottom, y), (left, right, x))
+    )
+    inside[rows, columns] = True
+    labels = (inside & (parts[..., NUCLEUS] > 0.5)).astype(int)
+    if labels.sum() < 9:
+        return np.asarray(ellipse)
+    parts = np.where(inside[..., None], parts, np.array([1, 0, 0], np.float32))
+    contour = outline(parts, labels, 1, size * zoom) / zoom + (x, y)
+    return np.clip(contour, (left, top), (right, bottom))
+
+
+def _as_it_is(rgb: np.ndarray, name: str) -> Found:
+    """A cell on black."""
+    cell = framed(rgb, name)
+    mask = largest_part(foreground(rgb))
+    contour = around(mask)
+    rows, columns = box_of(mask)
+    scale = float(np.sqrt(cell.outline.sum() / mask.sum()))
+    return Found((columns.start, rows.start, columns.stop, rows.stop), contour, cell, scale)
