@@ -42,9 +42,9 @@ def resized(rgb: np.ndarray, zoom: float) -> np.ndarray:
 
 def lit_part(rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8 -> (h, w) bool: all but what is black, as around an eyepiece's disc, bars and text."""
-    black = rgb.max(axis=-1) <= 2 * BLACK
+    black = np.asarray(rgb.max(axis=-1) <= 2 * BLACK)
     if not black.any():
-        return ~black
+        return np.asarray(~black)
     parts, _ = ndimage.label(black)
     wide = np.bincount(parts.ravel()) > 0.005 * black.size
     wide[0] = False
