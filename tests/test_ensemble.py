@@ -98,15 +98,6 @@ def test_eight_views_do_not_depend_on_how_the_cell_lies(ensemble: Ensemble, cell
     assert np.corrcoef(np.rot90(straight.cam).ravel(), quarter.cam.ravel())[0, 1] > 0.99
 
 
-def test_the_size_of_a_cell_says_next_to_nothing(
-    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis]
-) -> None:
-    smaller = [read_cell(Image.fromarray(cell.pixels).resize((369, 369))) for cell in cells]
-    changes = [abs(a.logit - b.logit) for a, b in zip(ensemble.analyse(smaller), analyses, strict=True)]
-    spread = np.std([analysis.logit for analysis in analyses])
-    assert np.median(changes) < 0.2 * spread
-
-
 def test_what_is_no_cell_on_black_is_unsure_and_says_why(ensemble: Ensemble) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
     analysis = ensemble.analyse([read_cell(noise)])[0]
