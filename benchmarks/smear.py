@@ -11,8 +11,8 @@ of others.
 
 --changed    the same photos larger, smaller, darker, redder, blurred, as poor JPEG, with dark corners
 --scale      the diameter of red cells that the scale comes from, against their annotated boxes (name RBC)
---masks      photos of single cells against masks drawn by hand: how many cells are found, how alike the best
-             outline is, and the one that is found in the mask's box
+--masks      instead, photos of single cells against masks drawn by hand: how many cells are found, how alike
+             the best outline is, and the one that is found in the mask's box
 --sheet FILE a picture of every photo with a miss or a false alarm: annotated green, found red
 """
 
@@ -272,6 +272,9 @@ def main() -> None:
     parser.add_argument("--masks", action="store_true")
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
+    if asked.masks:
+        print(*masks(of_half(sorted(asked.masks_at.glob("part_*/*.bmp")), asked.half)), sep="\n")
+        return
     photos = of_half(sorted((asked.smears / "images").glob("*.jpg")), asked.half)
 
     print("| photos | recall | precision | F1 | mean overlap | seconds each | slowest | of one core |")
@@ -285,8 +288,6 @@ def main() -> None:
         as_sheet(pictures).save(asked.sheet)
     if asked.scale:
         print(*scales(photos), "", sep="\n")
-    if asked.masks:
-        print(*masks(of_half(sorted(asked.masks_at.glob("part_*/*.bmp")), asked.half)), "", sep="\n")
 
 
 if __name__ == "__main__":

@@ -175,21 +175,27 @@ def test_more_cells_than_can_be_looked_at_are_refused_in_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(("part", "least"), [("part_1", 0.70), ("part_2", 0.80)])
-def test_a_lobed_nucleus_is_one_cell_outlined_with_its_cytoplasm(part: str, least: float) -> None:
+def test_a_lobed_nucleus_is_one_cell_with_its_cytoplasm_and_told_from_a_lymphocyte(
+    part: str, least: float
+) -> None:
     if not MASKS.is_dir():
         pytest.skip(f"no masks: {MASKS} is not there")
     with (MASKS / part / "classes.csv").open(encoding="utf-8-sig", newline="") as table:
         kinds = {int(row[0]): int(row[1]) for row in list(csv.reader(table))[1:]}
     photos = [path for path in sorted((MASKS / part).glob("*.bmp")) if kinds[int(path.stem)] == 1]
-    alike = []
+    alike, lobed = [], 0
     for path in photos[1::6][:3]:
         whole = np.asarray(Image.open(path.with_suffix(".png")).convert("L")) > 64
         (one,) = find_cells(path)
+        lobed += smear.LOBED in one.marks
         y, x = np.nonzero(whole)
         box = (int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)
         given = cut(np.asarray(Image.open(path).convert("RGB")), box)
         alike.append([overlap(inside(same, whole.shape), whole) for same in (one, given)])
     assert (np.median(alike, axis=0) > (least, least + 0.05)).all()
+    assert lobed >= 2
+    lymphocytes = [path for path in sorted((MASKS / part).glob("*.bmp")) if kinds[int(path.stem)] == 2]
+    assert not any(smear.LOBED in one.marks for path in lymphocytes[1::6][:3] for one in find_cells(path))
 
 
 def test_two_cells_that_touch_are_two() -> None:

@@ -23,7 +23,7 @@ from leukovision.cell import (
 from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
 from leukovision.smear.look import look, look_at
 from leukovision.smear.nuclei import nuclei
-from leukovision.smear.quality import marks, scraps
+from leukovision.smear.quality import is_lobed, marks, scraps
 from leukovision.smear.scale import PX_PER_UM, RED_CELL, TYPICAL, WHITE_CELL
 from leukovision.smear.tissue import NUCLEUS
 
@@ -44,7 +44,7 @@ class Found:
         contour: (n, 2) float64, x and y in px of the photo; a closed polygon, the first point not repeated.
         cell: cut out on black and scaled as the training cells are.
         scale: px of the cell's frame for a px of the photo.
-        marks: what is wrong with it, of "touches the border", "out of focus" and "broken".
+        marks: what is wrong with it, of `TOUCHES`, `BLURRED`, `BROKEN` and `LOBED`.
     """
 
     box: tuple[int, int, int, int]
@@ -81,7 +81,7 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     contours = [outline(parts, labels, number, size * zoom) for number in range(1, labels.max() + 1)]
     amounts = scraps(parts, labels, contours, size * zoom)
     found = [
-        (contour / zoom, marks(rgb, contour / zoom, amount, size))
+        (contour / zoom, marks(rgb, contour / zoom, amount, is_lobed(parts, contour, size * zoom), size))
         for contour, amount in zip(contours, amounts, strict=True)
         if width(contour, labels.shape) > NARROWEST * size * zoom
     ]

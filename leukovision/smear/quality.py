@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from skimage.morphology import convex_hull_image
 
 from leukovision.cell import filled
 from leukovision.smear.contour import mask_of
 from leukovision.smear.scale import RED_CELL
 from leukovision.smear.stain import resized
-from leukovision.smear.tissue import OUTSIDE
+from leukovision.smear.tissue import NUCLEUS, OUTSIDE
 
 SHARP = 80
 """Diameter of a red cell in the picture in which edges are measured, px."""
@@ -24,7 +25,16 @@ SCRAPS = 0.2
 TOUCHES = "touches the border"
 BLURRED = "out of focus"
 BROKEN = "broken"
-LOBED = "looks like a neutrophil: the networks know lymphocytes and blasts only"
+LOBED = "looks like a neutrophil or monocyte: the networks know lymphocytes and blasts only"
+
+LOBED_PART = 0.42
+"""Of a cell, at most, that its nucleus is where it has lobes."""
+
+LOBED_SHAPE = 0.89
+"""How much of the convex hull around it such a nucleus fills, at most."""
+
+LOBED_DISC = 0.5
+"""How much of such a nucleus the widest disc in it is, at most."""
 
 
 def scraps(
@@ -57,13 +67,39 @@ def scraps(
     return amounts
 
 
-def marks(rgb: np.ndarray, contour: np.ndarray, amounts: tuple[float, float], size: float) -> tuple[str, ...]:
+def is_lobed(parts: np.ndarray, contour: np.ndarray, size: float) -> bool:
+    """Whether the nucleus of a cell has lobes, and much cytoplasm around it.
+
+    Args:
+        parts: (h, w, 3) float32 of `tissue`.
+        contour: of the cell, px.
+        size: diameter of a red cell, px.
+    """
+    left, top = np.floor(contour.min(axis=0)).astype(int)
+    window = parts[top : int(np.ceil(contour[:, 1].max())), left : int(np.ceil(contour[:, 0].max()))]
+    cell = mask_of(contour - (left, top), window.shape[:2])
+    nucleus = cell & (window[..., NUCLEUS] > 0.5)
+    nucleus = ndimage.binary_opening(nucleus, iterations=max(1, round(0.05 * size)))
+    if not nucleus.any():
+        return False
+    disc = np.pi * ndimage.distance_transform_edt(np.pad(nucleus, 1)).max() ** 2
+    return bool(
+        nucleus.sum() < LOBED_PART * cell.sum()
+        and nucleus.sum() < LOBED_SHAPE * convex_hull_image(nucleus).sum()
+        and disc < LOBED_DISC * nucleus.sum()
+    )
+
+
+def marks(
+    rgb: np.ndarray, contour: np.ndarray, amounts: tuple[float, float], lobed: bool, size: float
+) -> tuple[str, ...]:
     """What is wrong with a cell.
 
     Args:
         rgb: the photo.
         contour: of the cell, px of the photo.
         amounts: of `scraps`.
+        lobed: whether its nucleus is (`is_lobed`).
         size: diameter of a red cell, px of the photo.
     """
     height, width = rgb.shape[:2]
@@ -73,6 +109,7 @@ def marks(rgb: np.ndarray, contour: np.ndarray, amounts: tuple[float, float], si
         TOUCHES: low.min() < edge or high[0] > width - edge or high[1] > height - edge,
         BLURRED: edge_width(rgb, contour, size) > BLUR,
         BROKEN: max(amounts) > SCRAPS,
+        LOBED: lobed,
     }
     return tuple(mark for mark, so in wrong.items() if so)
 

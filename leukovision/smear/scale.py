@@ -20,6 +20,9 @@ the healthy cells of C-NMC, most of which are small lymphocytes, are 172 px wide
 TYPICAL = 200
 """Diameter of a training cell, px of the frame: what a cell gets where no red cell gives the scale."""
 
+PALE = 0.12
+"""Density in green below which what is stained are no red cells, but cytoplasm or dirt."""
+
 WIDEST = 2.2
 """Of a nucleus, in red cells."""
 
@@ -58,7 +61,10 @@ def red_cell_diameter(od: np.ndarray) -> float:
     nuclear = violet > level(violet, side) / 2
     cells = ndimage.binary_opening(stained(green, nuclear), iterations=2)
     white = ndimage.binary_dilation(nuclear, iterations=side)
-    thin = _width(cells, cells & ~white, white)  # half a ring's, where cells have a pale centre
+    red = cells & ~white
+    if not red.any() or np.median(green[red]) < PALE:
+        return float("nan")
+    thin = _width(cells, red, white)  # half a ring's, where cells have a pale centre
     if np.isnan(thin):
         return float("nan")
     full = cells.copy()
@@ -76,7 +82,7 @@ def red_cell_diameter(od: np.ndarray) -> float:
             alone.append(np.sqrt(4 * area / np.pi))
     if len(alone) > 2 or (len(alone) == 2 and max(alone) < 1.4 * min(alone)):
         return _middle(np.array(alone), np.array(alone) ** 2)
-    return _width(full, cells & ~white, white)
+    return _width(full, red, white)
 
 
 def _width(mask: np.ndarray, red: np.ndarray, white: np.ndarray) -> float:
