@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
@@ -95,15 +96,29 @@ def slides(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecisi
     for row in rows:
         if row.p_all is not None:
             found.setdefault(str(PurePath(row.file).parent), []).append(row)
-    return {
-        name: slide.decide(
-            [float(special.logit(row.p_all)) for row in own],
-            [bool(row.in_domain) for row in own],
-            [row.decision or "unsure" for row in own],
-            spec,
-        )
-        for name, own in found.items()
-    }
+    return {name: together(own, spec) for name, own in found.items()}
+
+
+def together(rows: Sequence[Row], spec: SlideSpec | None) -> SlideDecision:
+    """One decision for the cells of one person.
+
+    Args:
+        rows: of cells that were judged.
+        spec: from the ensemble's manifest.
+    """
+    # Rows have four digits: a cell at 0 or 1 is within half of the last of it, not endlessly sure.
+    p_all = np.clip([row.p_all for row in rows], 5e-5, 1 - 5e-5)
+    return slide.decide(
+        special.logit(p_all).tolist(),
+        [bool(row.in_domain) for row in rows],
+        [row.decision or "unsure" for row in rows],
+        spec,
+    )
+
+
+def several(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecision]:
+    """Those of `slides` that say more than each cell does: of two or more; none without `spec`."""
+    return {name: one for name, one in slides(rows, spec).items() if one.cells > 1} if spec else {}
 
 
 COLUMNS = tuple(Row.model_fields)

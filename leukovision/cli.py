@@ -701,7 +701,7 @@ def _show_left(left: Counter[str]) -> None:
 def _show_slides(found: dict[str, SlideDecision]) -> None:
     table = Table("slide", "decision", "p(ALL)", "95 %", "cells", "of which in domain", "reason")
     for name, one in found.items():
-        shown = (f"{one.p_all:.3f}", f"{one.low:.3f}-{one.high:.3f}") if one.carried_by else ("", "")
+        shown = (f"{one.p_all:.3f}", f"{one.low:.3f}-{one.high:.3f}") if one.p_all >= 0 else ("", "")
         table.add_row(
             _plain(name), one.decision, *shown, str(one.cells), str(one.carried_by), _plain(one.reason)
         )

@@ -10,7 +10,7 @@ import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from leukovision import words
-from leukovision.batch import THUMBNAIL, UNREADABLE, Row, counts
+from leukovision.batch import THUMBNAIL, UNREADABLE, Row, counts, several
 from leukovision.cell import foreground, largest_part
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.faithfulness import against_chance
@@ -28,7 +28,7 @@ from leukovision.hub import EMBEDDED
 from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import BLUE, COMBINED, RED, cams, colours, overlays, scale_of
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
 
 KINDS = ("pdf", "png", "json")
@@ -78,7 +78,7 @@ class Check(_Part):
 
 
 class _Report(_Part):
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     made: datetime = Field(description="When the report was made, UTC.")
     language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
@@ -108,10 +108,26 @@ class CellReport(_Report):
     check: Check | None = None
 
 
+class Together(_Part):
+    """What the cells of one folder or zip file say together, if they are of one person."""
+
+    name: str = Field(description="As much of its path as tells it from the others; empty for the only one.")
+    decision: Literal["ALL", "healthy", "unsure"]
+    p_all: float | None = Field(ge=0, le=1, description="None where no cell is like the training data.")
+    low: float | None = Field(ge=0, le=1, description="p_all lies above it for 95 % of draws of cells ...")
+    high: float | None = Field(ge=0, le=1, description="... that are below this.")
+    cells: int
+    carried_by: int = Field(description="Of the cells those that are like the training data.")
+    counts: dict[str, int] = Field(description="The cells by what was decided of each.")
+    reason: str
+    words: str
+
+
 class BatchReport(_Report):
     """A report on many files."""
 
     kind: Literal["batch"] = "batch"
+    slides: list[Together] = Field(description="Of two or more cells each; none if the ensemble cannot say.")
     counts: dict[str, int] = Field(description="Files by decision, and those that could not be read.")
     disagree: int = Field(description="Cells on which the backbones are not all on one side.")
     odd: int = Field(description="Cells unlike the training data.")
@@ -242,6 +258,7 @@ def of_batch(
     agreement = [row.agreement(decide) for row in told]
     content = BatchReport(
         **_common(ensemble, made, texts),
+        slides=_slides(ensemble, rows, texts),
         counts=counts(told),
         disagree=sum(own < count for own, count in agreement),
         odd=sum(row.in_domain is False for row in told),
@@ -262,6 +279,33 @@ def of_batch(
         if chosen
         else {},
     )
+
+
+def _slides(ensemble: Ensemble, rows: Sequence[Row], texts: Texts) -> list[Together]:
+    found = several(rows, ensemble.manifest.slide)
+    names = apart(list(found))
+    return [
+        Together(
+            name=name,
+            words=words.together(one, name, texts),
+            # JSON has no nan.
+            **{key: None if value != value else value for key, value in asdict(one).items()}
+            | {"reason": texts.said(one.reason)},
+        )
+        for name, one in zip(names, found.values(), strict=True)
+    ]
+
+
+def apart(paths: Sequence[str]) -> list[str]:
+    """As little of the end of each path as tells all of them apart; nothing of a single one."""
+    if len(paths) < 2:
+        return [""] * len(paths)
+    parts = [PurePosixPath(path.replace("\\", "/")).parts or (".",) for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        ends = ["/".join(one[-depth:])[-120:] for one in parts]
+        if len(set(ends)) == len(ends):
+            break
+    return ends
 
 
 def base_name(name: str) -> str:
@@ -459,7 +503,9 @@ def _batch_layout(
         "tiles": [(name, str(value)) for name, value in tiles],
         "montage": montage,
         "alts": {"montage": montage},
-        "words": {key: texts(f"report.{key}") for key in ("summary", "montage", "table")},
+        "slides": [(one.decision, one.words) for one in content.slides],
+        "words": {key: texts(f"report.{key}") for key in ("summary", "montage", "table")}
+        | {"together": texts("batch.together")},
         "notes": [*((texts("report.unsure"), reason) for reason in reasons), *_notes(content, texts)],
         "table": {
             "head": [*columns, texts("report.remark")],

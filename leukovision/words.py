@@ -12,6 +12,7 @@ from leukovision.cell import depth_of
 from leukovision.ensemble import Analysis
 from leukovision.faithfulness import Curve
 from leukovision.language import ENGLISH, Texts
+from leukovision.slide import SlideDecision
 
 
 def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) -> tuple[str, str]:
@@ -47,6 +48,27 @@ def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) ->
     if agree == 1:
         return first, texts("words.one_of", **agreeing)
     return first, texts("words.some_of", agree=_number(agree, texts), **agreeing)
+
+
+def together(found: SlideDecision, name: str = "", texts: Texts = ENGLISH) -> str:
+    """What the cells of one person say together.
+
+    Args:
+        found: of them.
+        name: what to call them where there are several folders or zip files; "." for files in none.
+        texts: of a language.
+    """
+    decision, why = texts(f"words.{found.decision}"), texts.said(found.reason)
+    said = f"{decision}."
+    if np.isfinite(found.p_all):
+        said = texts(
+            "words.carried", decision=decision, p=found.p_all, low=found.low, high=found.high,
+            own=found.carried_by, count=found.cells,
+        )  # fmt: skip
+    said = f"{said} {why}".strip()
+    if not name:
+        return texts("words.together", said=said)
+    return texts("words.together_of", said=said, name=texts("words.single_files") if name == "." else name)
 
 
 def percent(p: float, texts: Texts = ENGLISH) -> str:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from leukovision import Ensemble, batch, cli, painter, read_cell, report
 from leukovision.language import LANGUAGES
+from leukovision.store import SlideSpec
 
 ROOT = Path(__file__).parents[1]
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -120,6 +122,32 @@ def test_a_batch_counts_lists_and_shows_its_files(many: report.Report, tmp_path:
     assert "Report on 4 files" in said and "All 3 cells, from p(ALL)" in said
     assert "bad.png: the file is empty" in said and "/x/y" not in said
     assert many.made("pdf").count(b"/S/Figure") == 1
+
+
+def test_what_the_cells_of_one_person_say_together_stands_first(ensemble: Ensemble, tmp_path: Path):
+    spec = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.2, 0.8))
+    knows = SimpleNamespace(
+        manifest=ensemble.manifest.model_copy(update={"slide": spec}),
+        source=ensemble.source,
+        found=ensemble.found,
+    )
+    judged = {"decision": "ALL", "p_all": 0.9, "in_domain": True}
+    rows = [
+        batch.Row(file=f"/home/someone/{folder}/cells/{n}.png", **judged) for folder in "ab" for n in (1, 2)
+    ]
+    for files, names in ((rows[:2], [""]), (rows, ["a/cells", "b/cells"]), (rows[:1], [])):
+        made = report.of_batch(knows, files, [b""] * len(files), MADE)
+        assert [one.name for one in made.content.slides] == names
+        said = " ".join(text_of(made.made("pdf"), tmp_path, "pdftotext").split())
+        for one in made.content.slides:
+            assert one.decision == "ALL" and said.index(one.words) < said.index("Summary")
+        assert "someone" not in said and b"someone" not in made.made("json")
+        report.BatchReport.model_validate_json(made.made("json"))
+    odd = [row.model_copy(update={"in_domain": False}) for row in rows[:2]]
+    (one,) = report.of_batch(knows, odd, [b""] * 2, MADE, LANGUAGES["de"]).content.slides
+    assert (
+        (one.p_all, one.carried_by) == (None, 0) and one.words.endswith(one.reason) and "ähnelt" in one.reason
+    )
 
 
 def test_a_thumbnail_of_another_size_is_refused(ensemble: Ensemble):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
+from pydantic import ValidationError
 
-from leukovision.cell import CellError
+from leukovision import batch
+from leukovision.cell import Cell, CellError
 from leukovision.demo import decoding, guard
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
@@ -18,6 +21,11 @@ from leukovision.saliency import DEFAULT, METHODS, explain
 from leukovision.store import StoreError
 
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
+NO_CELL = "Each cell is a picture, or has p_all, in_domain and decision, as /analyse says them."
+MANY = "These are {count} pictures; send at most {most} at once, and of more what /analyse says of each."
+
+MOST = 100
+"""Most pictures of one person that are judged in one request: what others wait for meanwhile."""
 
 Target = Literal["ALL", "healthy"]
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ else:
 
 
 def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
-    """Put `/analyse`, `/explain` and `/ensemble` into the Blocks that are open.
+    """Put `/analyse`, `/slide`, `/explain` and `/ensemble` into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
@@ -52,6 +60,39 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
                 return as_json(get_ensemble().analyse([cell])[0])
         except (CellError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+    def slide(cells: list[dict[str, Any]]) -> dict[str, Any]:
+        """Decide on several cells of one person together.
+
+        Args:
+            cells: of each its picture, as for /analyse (100 at most), or what /analyse said of it: p_all,
+                in_domain and decision.
+
+        Returns:
+            decision ("ALL", "healthy" or "unsure"), p_all (0 to 1, that these are cells of a person with
+            ALL; null where nothing can be said), low and high (between them it lies for 95 % of draws of
+            as many cells), cells, carried_by (how many of them are in domain), counts (of the cells by
+            their own decisions), reason (a sentence where it is unsure), ensemble.
+        """
+        try:
+            ensemble = get_ensemble()
+            if not isinstance(cells, list):
+                raise ValueError(NO_CELL)
+            if (count := sum(map(_is_picture, cells))) > MOST:
+                raise ValueError(MANY.format(count=count, most=MOST))
+            sent = [_picture(one) for one in cells if _is_picture(one)]
+            rows = [_row(one) for one in cells if not _is_picture(one)]
+            for start in range(0, len(sent), BATCH):
+                seen: list[Cell] = [decoding.cell(*one) for one in sent[start : start + BATCH]]
+                with at_once:
+                    rows += [batch.row("", found) for found in ensemble.analyse(seen)]
+            found = batch.together(rows, ensemble.manifest.slide)
+        except (ValueError, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        # JSON has no nan.
+        return {key: None if value != value else value for key, value in asdict(found).items()} | {
+            "ensemble": str(ensemble.source)
+        }
 
     def explain_picture(
         picture: gr.FileData, method: Method = DEFAULT, target: Target = "ALL"
@@ -102,6 +143,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         }  # fmt: skip
 
     gr.api(analyse, api_name="analyse", **guard.TOGETHER)  # type: ignore[attr-defined]
+    gr.api(slide, api_name="slide", **guard.HANDFULS)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **guard.IN_TURN)  # type: ignore[attr-defined]
     gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
@@ -120,6 +162,26 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "reason": analysis.reason,
         "ensemble": str(analysis.ensemble),
     }
+
+
+def _is_picture(given: Any) -> bool:
+    return isinstance(given, dict) and "path" in given
+
+
+def _row(given: dict[str, Any]) -> batch.Row:
+    """What was said of a cell.
+
+    Raises:
+        ValueError: something of it is missing, or no such thing.
+    """
+    try:
+        said = {key: given[key] for key in ("p_all", "in_domain", "decision") if given[key] is not None}
+        row = batch.Row(file="", **said)
+    except (KeyError, TypeError, ValidationError):
+        raise ValueError(NO_CELL) from None
+    if len(said) < 3:
+        raise ValueError(NO_CELL)
+    return row
 
 
 def _picture(given: Any) -> tuple[Path, str]:

@@ -18,7 +18,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
 // What there is to do (`items`), what is done (`rows`, in the same order) and how it is looked at.
-const fresh = () => ({ items: [], rows: [], left: [], running: false, seconds: 0, judged: 0, work: Promise.resolve() });
+const fresh = () => ({ items: [], rows: [], left: [], running: false, seconds: 0, judged: 0, told: 0, work: Promise.resolve(), telling: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -28,7 +28,7 @@ const { root: origin = location.origin, api_prefix: prefix = '/gradio_api' } = w
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 // One request. Where the server says that it is too early, it is asked again when it wants to be.
-const ask = async (path, options, patient = () => true) => {
+const ask = async (path, options, patient = () => true, note = say) => {
   while (true) {
     const answer = await fetch(`${origin}${prefix}/${path}`, { method: 'POST', ...options });
     if (answer.ok) return answer;
@@ -36,15 +36,15 @@ const ask = async (path, options, patient = () => true) => {
     const seconds = Number(answer.headers.get('Retry-After'));
     const full = answer.status === 503 && path.startsWith('call/');
     if (!patient() || !(seconds || full)) throw Object.assign(new Error(answer.status), { sentence: detail });
-    say(seconds ? detail : words.waiting);
+    note(seconds ? detail : words.waiting);
     await wait(seconds || 2);
   }
 };
 
 // Through the queue that everybody waits in; a full one is waited for.
-const call = async (name, data, patient) => {
+const call = async (name, data, patient, note) => {
   const headers = { 'Content-Type': 'application/json' };
-  const answer = await ask(`call/${name}`, { headers, body: JSON.stringify({ data }) }, patient);
+  const answer = await ask(`call/${name}`, { headers, body: JSON.stringify({ data }) }, patient, note);
   const { event_id: id } = await answer.json();
   const stream = await (await fetch(`${origin}${prefix}/call/${name}/${id}`)).text();
   const last = stream.trim().split('\n\n').pop();
@@ -94,6 +94,19 @@ const take = async (files) => {
     }
   }
   if (own === now && files.length && !own.running) run(own);
+};
+
+// What the cells say together is worked out where the ensemble is; only what that takes is sent.
+const together = async (own) => {
+  const rows = own.rows
+    .filter(({ row }) => row.p_all != null)
+    .map(({ row: { file, decision, p_all, in_domain } }) => ({ file, decision, p_all, in_domain }));
+  const said = rows.length < 2 ? [] : await call('batch_slides', [rows], () => own === now, () => {}).catch(() => []);
+  if (own === now) find('.lv-batch-together').replaceChildren(...said.map((text) => make('p', {}, text)));
+};
+const tell = (own) => {
+  own.told = own.rows.length;
+  own.telling = own.telling.then(() => own === now && together(own));
 };
 
 // Doing the work: while the networks look at one handful, the next waits in the queue.
@@ -161,6 +174,8 @@ const work = async (own) => {
       own.judged += rows.length;
       if (own === now) {
         say(own.running ? '' : words.stopping);
+        // Asked again when there is a quarter more, all of it sends not more than a few times what there is.
+        if (own.rows.length >= 1.25 * own.told) tell(own);
         // Drawing it takes time that the networks could have, where they are on the same machine.
         if (start - drawn > 1000) {
           show();
@@ -176,6 +191,7 @@ const work = async (own) => {
   }
   own.running = false;
   if (own !== now) return;
+  if (own.rows.length > own.told) tell(own);
   const whole = own.rows.length === own.items.length;
   say(failed || (whole ? [fill(words.done, { count: own.rows.length }), ...own.left].join(' ') : words.stopped));
   show();
@@ -382,6 +398,7 @@ const acts = {
     now = fresh();
     look.page = 0;
     say('');
+    find('.lv-batch-together').replaceChildren();
     show();
   },
   sort: (value) => Object.assign(look, { up: look.by === value ? !look.up : true, by: value, page: 0 }) && show(),

@@ -28,6 +28,7 @@ from leukovision.demo import analyse, decoding, guard, uploads, visitor
 from leukovision.ensemble import Ensemble
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import StoreError
+from leukovision.words import together
 
 HANDFUL = 8
 """Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""
@@ -88,6 +89,16 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         finally:
             _forget(items)
 
+    def batch_slides(rows: list[dict[str, Any]]) -> list[str]:
+        """What the cells of each folder or zip file of the rows that a page holds say together."""
+        try:
+            found = batch.several(_ROWS.validate_python(rows), get_ensemble().manifest.slide)
+        except ValueError as error:
+            visitor.log("cells could not be taken together", error)
+            return []
+        texts = visitor.texts()
+        return [together(one, name if len(found) > 1 else "", texts) for name, one in found.items()]
+
     def batch_file(kind: str, rows: list[dict[str, Any]], thumbnails: list[str]) -> dict[str, Any]:
         """The rows that a page holds, as a file to keep."""
         texts = visitor.texts()
@@ -114,6 +125,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.HANDFULS)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
+    gr.api(batch_slides, api_name="batch_slides", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]
 
 
@@ -140,8 +152,15 @@ def batch_html(texts: Texts = ENGLISH) -> str:
         f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"
         f'<progress aria-label="{texts("batch.title")}" max="1" value="0" hidden></progress>'
         '<span class="lv-batch-speed"></span></div>'
-        '<p class="lv-batch-state" role="status"></p><div class="lv-batch-found"></div></section>'
+        f'<p class="lv-batch-state" role="status"></p>{_together(texts)}'
+        '<div class="lv-batch-found"></div></section>'
     )
+
+
+def _together(texts: Texts) -> str:
+    """Where it is said what the cells say together: long words are scrolled, and so nothing moves below."""
+    label = texts("batch.together")
+    return f'<div class="lv-batch-together" role="status" tabindex="0" aria-label="{label}"></div>'
 
 
 def _button(act: str, texts: Texts) -> str:

@@ -29,8 +29,8 @@ LIMITS = "600/1800"
 MAX_BODY = 1024**2
 """Bytes of a request that is neither a file nor one of `LONG`."""
 
-LONG = ("call/batch_file", "mcp")
-"""Where longer requests go: the table of a batch with thumbnails, a picture that a language model sends."""
+LONG = ("call/batch_file", "call/batch_slides", "mcp")
+"""Where longer requests go: the table of a batch, with thumbnails, a picture that a language model sends."""
 
 MAX_LONG = 16 * 1024**2
 """Bytes of one of these: the rows of twenty thousand cells fit, or five thousand with thumbnails."""

@@ -60,6 +60,19 @@ def test_explain_gives_maps_that_add_up_and_those_of_others(client, picture, ens
         client.predict(handle_file(picture), "tea leaves", api_name="/explain")
 
 
+def test_slide_decides_on_pictures_or_on_what_analyse_said_of_them(client, picture, ensemble):
+    said = client.predict(handle_file(picture), api_name="/analyse")
+    own = ensemble.decide(ensemble.analyse([read_cell(picture)] * 2))
+    for cells in ([handle_file(picture)] * 2, [said] * 2, [said, handle_file(picture)]):
+        found = client.predict(cells, api_name="/slide")
+        assert (found["decision"], found["counts"], found["reason"]) == (own.decision, own.counts, own.reason)
+        assert (found["cells"], found["carried_by"]) == (2, own.carried_by)
+        if found["p_all"] is not None:
+            assert found["p_all"] == pytest.approx(own.p_all, abs=1e-3)
+    with pytest.raises(AppError, match="Each cell is a picture, or has p_all"):
+        client.predict([{}], api_name="/slide")
+
+
 def test_ensemble_says_who_decides(client, ensemble):
     found = client.predict(api_name="/ensemble")
     assert (found["name"], found["version"]) == (ensemble.manifest.name, ensemble.manifest.version)
@@ -69,7 +82,7 @@ def test_ensemble_says_who_decides(client, ensemble):
 
 def test_only_the_named_endpoints_are_offered(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/analyse", "/explain", "/ensemble"}
+    assert set(named) == {"/analyse", "/slide", "/explain", "/ensemble"}
 
 
 def test_a_bad_picture_gets_its_sentence(client, tmp_path):
@@ -114,7 +127,7 @@ def test_mcp_offers_the_same_as_tools(address, ensemble):
     with ThreadPoolExecutor(1) as pool:  # the browser's loop runs in this thread
         tools, answer = pool.submit(asyncio.run, ask()).result()
     offered = {tool.name: tool for tool in tools}
-    assert set(offered) == {"analyse", "explain_picture", "ensemble"}
+    assert set(offered) == {"analyse", "slide", "explain_picture", "ensemble"}
     assert set(offered["explain_picture"].inputSchema["properties"]["method"]["enum"]) == set(METHODS)
     assert all(tool.description for tool in tools)
     assert not answer.isError and ensemble.manifest.name in answer.content[0].text

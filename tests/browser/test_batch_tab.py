@@ -13,6 +13,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from leukovision import batch, painter, report
+from leukovision.words import together
 
 
 def state(page, words: str) -> None:
@@ -58,7 +59,7 @@ def keep(page, kind: str, path: Path) -> Path:
     return path
 
 
-def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path):
+def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, ensemble):
     tab.set_input_files(".lv-files", files)
     state(tab, "Done")
     assert "more.zip: left out, as no pictures: 1 .txt." in tab.locator(".lv-batch-state").text_content()
@@ -107,7 +108,12 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path):
     with keep(tab, "csv", tmp_path / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == batch.COLUMNS and len(rows) == 20
-    assert len(json.loads(keep(tab, "json", tmp_path / "t.json").read_text())) == 20
+    kept = [batch.Row(**row) for row in json.loads(keep(tab, "json", tmp_path / "t.json").read_text())]
+    assert len(kept) == 20
+    found = batch.several(kept, ensemble.manifest.slide)
+    tab.wait_for_function(f"document.querySelectorAll('.lv-batch-together p').length === {len(found)}")
+    said = [together(one, name) for name, one in found.items()]
+    assert tab.locator(".lv-batch-together p").all_text_contents() == said
     table = parquet.read_table(keep(tab, "parquet", tmp_path / "t.parquet"))
     assert table.column("file").to_pylist() == [row["file"] for row in rows]
     assert keep(tab, "pdf", tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
@@ -132,6 +138,7 @@ def test_a_batch_stops_keeps_what_is_done_and_goes_on(page, files):
     assert [name.split(".png")[0] for name in names] == [str(n) for n in range(48)]
     page.click(".lv-batch [data-act=clear]")
     assert page.locator(".lv-rows").count() == 0 and page.locator(".lv-many").is_visible()
+    assert page.locator(".lv-batch-together").text_content() == ""
 
 
 def test_a_batch_that_asks_too_often_says_how_long_it_waits_and_goes_on(page, files):
