@@ -474,16 +474,25 @@ def trust(
 def card(
     ensemble: Annotated[Path, typer.Argument(help="The ensemble's folder.")],
     figures: Annotated[Path, typer.Argument(help="figures.json of `evaluate` or `figures`.")],
+    shift: Annotated[
+        Path | None, typer.Option(help="figures.json on the subjects least like those trained on.")
+    ] = None,
+    saved_again: Annotated[Path | None, typer.Option(help="saved_again.json of `resave`.")] = None,
 ) -> None:
     """Write an ensemble's README.md, its model card, and put the figures into its manifest."""
     from leukovision.publishing import card
 
-    with _said():
+    def read(path: Path, of: str) -> Any:
         try:
-            content = json.loads(figures.read_text(encoding="utf-8"))
+            return json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise ValueError(f"{figures}: not JSON; wanted is the figures.json of `evaluate`.") from None
-        card.write(ensemble, content)
+            raise ValueError(f"{path}: not JSON; wanted is what `{of}` writes.") from None
+
+    with _said():
+        content = read(figures, "evaluate")
+        far = read(shift, "evaluate") if shift else None
+        again = read(saved_again, "resave") if saved_again else None
+        card.write(ensemble, content, far, again)
     console.print(f"{ensemble / 'README.md'}", highlight=False)
 
 

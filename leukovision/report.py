@@ -282,18 +282,13 @@ def of_batch(
 
 
 def _slides(ensemble: Ensemble, rows: Sequence[Row], texts: Texts) -> list[Together]:
-    found = several(rows, ensemble.manifest.slide)
-    names = apart(list(found))
-    return [
-        Together(
-            name=name,
-            words=words.together(one, name, texts),
-            # JSON has no nan.
-            **{key: None if value != value else value for key, value in asdict(one).items()}
-            | {"reason": texts.said(one.reason)},
-        )
-        for name, one in zip(names, found.values(), strict=True)
-    ]
+    found, told = several(rows, ensemble.manifest.slide), []
+    for name, one in zip(apart(list(found)), found.values(), strict=True):
+        # JSON has no nan.
+        said: dict[str, Any] = {key: None if value != value else value for key, value in asdict(one).items()}
+        said["reason"] = texts.said(one.reason)
+        told.append(Together(name=name, words=words.together(one, name, texts), **said))
+    return told
 
 
 def apart(paths: Sequence[str]) -> list[str]:

@@ -76,6 +76,11 @@ def percent(p: float, texts: Texts = ENGLISH) -> str:
     return texts("words.almost") if p >= 0.995 else texts("words.percent", percent=100 * p)
 
 
+def at_least(low: float) -> int:
+    """The lower end of a share's interval, 0 to 1 -> at least so many of 100: never more than it says."""
+    return int(100 * low + 1e-6)
+
+
 def title_of(name: str) -> str:
     """A backbone's key -> how people write it."""
     return BACKBONES[name].title if name in BACKBONES else name

@@ -170,8 +170,37 @@ def test_everything_is_written_and_the_card_shows_it(tmp_path: Path) -> None:
     assert "Not a medical device" in text and tables.shown(ensemble["auc"]) in text
     assert store.read_manifest(tmp_path) == manifest
     assert manifest.figures["unseen"]["ensemble"] == ensemble
+    least = int(100 * content["decided"]["accuracy"]["low"] + 1e-6)
+    assert f"Of 100 decided cells at least {least} are" in text and "saved again" not in text
     with pytest.raises(ValueError, match="figures"):
         card.write(tmp_path, {"cells": 3})
+    with pytest.raises(ValueError, match="resave"):
+        card.write(tmp_path, content, saved_again={"JPEG 95": {}})
+
+
+def test_the_card_leads_with_what_a_ruler_new_people_and_other_programs_make_of_it(tmp_path: Path) -> None:
+    cells = simulated(5)
+    content, far = measured.measure(cells, draws=20), measured.measure(simulated(6), draws=20)
+    # Too few subjects for a figure have nan, which a manifest cannot hold.
+    content["figures"]["xception"]["matched_auc"] = dict.fromkeys(("value", "low", "high"), float("nan"))
+    again = {"JPEG 75": {key: {"value": -0.25, "low": -0.5, "high": 0.125} for key in card.SAVED_AGAIN}}
+    member = store.MemberSpec(backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1)
+    store.write_manifest(tmp_path, store.Manifest(name="test", version="1", members=(member,)))
+    manifest = card.write(tmp_path, content, far, again)
+    text, own = (tmp_path / "README.md").read_text(), content["figures"]["ensemble"]
+    places = [
+        text.index(words)
+        for words in (
+            f"one size: {tables.shown(own['matched_auc'])}",
+            f"| auc | {tables.shown(far['figures']['ensemble']['auc'])} |",
+            "| JPEG 75 | -0.250 (-0.50 to 0.12) |", "| balanced accuracy |",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+    kept = store.read_manifest(tmp_path).figures
+    assert kept == manifest.figures and kept["saved_again"] == again
+    assert kept["shift"]["cells"] == far["cells"] and kept["unseen"]["xception"]["matched_auc"] is None
+    assert not {"shift", "saved_again"} & card.write(tmp_path, content).figures.keys()
 
 
 def images(tmp_path: Path, counts: dict[str, int]) -> list[Image]:

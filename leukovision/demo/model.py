@@ -15,11 +15,11 @@ from leukovision.demo import charts, scores, visitor
 from leukovision.hub import CARD, Found
 from leukovision.language import ENGLISH, Texts
 from leukovision.store import Manifest, file_in, read_manifest
-from leukovision.words import title_of
+from leukovision.words import at_least, signed, title_of
 
 FIGURES = (
-    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc", "auc_by_subject",
-    "brier", "log_loss", "ece",
+    "matched_auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc",
+    "auc_by_subject", "brier", "log_loss", "ece",
 )  # fmt: skip
 """Names of figures that `leukovision card` writes into a manifest, and that are shown."""
 
@@ -101,25 +101,67 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
         return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
     heads = "<td></td>" + "".join(f'<th scope="col">{_wrapping(name)}</th>' for name in names.values())
     notes = [texts("model.intervals")]
+    if any(_figure(unseen[name].get("matched_auc"), texts) for name in names):
+        notes.append(texts("model.matched"))
     decided = unseen.get("decided")
     if isinstance(decided, Mapping):
-        share, right = (_figure(decided.get(key), texts) for key in ("coverage", "accuracy"))
+        share, right = _figure(decided.get("coverage"), texts), decided.get("accuracy")
         low, high = manifest.thresholds.abstain
-        if share and right:
-            notes.append(texts("model.decided", low=low, high=high, share=share, right=right))
+        if share and isinstance(right, Mapping) and _figure(right, texts):
+            least = at_least(right["low"])
+            notes.append(texts("model.decided", low=low, high=high, share=share, least=least))
     if set(names) == {"ensemble"}:
         notes.append(texts("model.no_single"))
-    return _section(texts("model.figures"), _table(heads, rows) + "".join(f"<p>{one}</p>" for one in notes))
+    said = "".join(f"<p>{one}</p>" for one in notes)
+    return _section(
+        texts("model.figures"),
+        _table(heads, rows) + said + _shift(manifest.figures.get("shift"), texts)
+        + _saved_again(manifest.figures.get("saved_again"), texts),
+    )  # fmt: skip
 
 
-def _figure(found: object, texts: Texts) -> str:
+def _shift(found: object, texts: Texts) -> str:
+    """How well it does on the people least like those that it learnt from; "" where that is not known."""
+    try:
+        cells, of = int(found["cells"]), found["subjects"]  # type: ignore[index]
+        people = sum(int(one) for one in of.values())
+    except (KeyError, TypeError, ValueError, AttributeError):  # a manifest can say anything there
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th><td>{cell}</td></tr>'
+        for key in ("matched_auc", "auc")
+        if (cell := _figure(found.get(key), texts))  # type: ignore[attr-defined]
+    )
+    heads = f'<td></td><th scope="col">{texts("result.ensemble")}</th>'
+    return f"<p>{texts('model.shift', cells=cells, people=people)}</p>{_table(heads, rows)}" if rows else ""
+
+
+def _saved_again(found: object, texts: Texts) -> str:
+    """What it decides on cells that other programs saved again; "" where that is not known."""
+    kinds = found if isinstance(found, Mapping) else {}
+    columns = ("turned", "changed", "domain", "shift")
+    rows = ""
+    for kind, own in kinds.items():
+        cells = [_figure(own.get(key), texts, key == "shift") for key in columns if isinstance(own, Mapping)]
+        if any(cells):
+            rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
+            rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    heads = "<td></td>" + "".join(f'<th scope="col">{texts(f"model.saved.{key}")}</th>' for key in columns)
+    return f"<p>{texts('model.saved_again')}</p>{_table(heads, rows)}" if rows else ""
+
+
+def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
     """A figure with its interval; "" for what is none."""
     if not isinstance(found, Mapping):
         return ""
     value, low, high = (found.get(key) for key in ("value", "low", "high"))
     if not all(isinstance(one, (int, float)) for one in (value, low, high)):
         return ""
-    said = texts("model.interval", value=float(value), low=float(low), high=float(high))  # type: ignore[arg-type]
+    value, low, high = float(value), float(low), float(high)  # type: ignore[arg-type]
+    said = texts("model.interval", value=value, low=low, high=high)
+    if with_sign:
+        value, low, high = (signed(one, texts) for one in (value, low, high))  # type: ignore[assignment]
+        said = texts("model.change", value=value, low=low, high=high)
     # Where there is no room for both, the interval goes whole into the next line.
     number, _, interval = said.partition(" ")
     return f"{number} <span>{interval}</span>"

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from leukovision import store
 from leukovision.evaluation.tables import TITLES, by_subject, grid, of_members, shown
+from leukovision.words import at_least
+
+FIRST = ("matched_auc", "auc")
+"""What is told of the subjects least like those that were trained on."""
+
+SAVED_AGAIN = ("turned", "changed", "domain", "shift")
+"""What `saved_again.summary` has of each way to save a cell again."""
 
 
 def digest(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest keeps of the figures: those of each backbone and of the ensemble, with intervals."""
     kept = ("cells", "subjects", "views", "decided", "rejected", "by_mean_logit")
-    return of_members(content) | {name: content[name] for name in kept}
+    found: dict[str, Any] = known(of_members(content) | {name: content[name] for name in kept})
+    return found
+
+
+def shifted(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest keeps of the figures on the subjects least like those that were trained on."""
+    own = content["figures"]["ensemble"]
+    kept = {name: own[name] for name in FIRST if name in own}
+    found: dict[str, Any] = known(kept | {name: content[name] for name in ("cells", "subjects")})
+    return found
+
+
+def known(value: Any) -> Any:
+    """The same with None for every interval without numbers: too few subjects have none, and JSON no nan."""
+    if isinstance(value, Mapping):
+        numbers = [one for one in value.values() if isinstance(one, float)]
+        whole = all(map(math.isfinite, numbers))
+        return {key: known(one) for key, one in value.items()} if whole else None
+    return value
 
 
 def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
     """The model card, `README.md` of an ensemble's folder.
 
     Args:
-        manifest: of the ensemble.
+        manifest: of the ensemble; its `figures` may have `shift` and `saved_again`, as `write` puts there.
         content: figures of the same recipe on subjects that it was not trained on.
     """
     members = [
@@ -28,13 +54,14 @@ def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
         for m in manifest.members
     ]
     images, trained = (manifest.training.get(kind, {}) for kind in ("images", "subjects"))
-    people, decided = content["subjects"], content["decided"]
+    people, decided = content["subjects"], known(content["decided"])
     input, (low, high) = manifest.input, manifest.thresholds.abstain
     field = "the cell scaled to one area" if input.geometry == "fill" else "the middle of the picture"
     colour = (
         "each colour channel standardised on the cell" if input.colour == "standardised" else "plain colour"
     )
-    judged = of_members(content)
+    judged = known(of_members(content))
+    least, least_healthy = (_least(decided[key]) for key in ("accuracy", "accuracy_healthy"))
     figures = [
         [key.replace("_", " "), *(shown(row[key]) for row in judged.values())] for key in judged["ensemble"]
     ]
@@ -65,12 +92,14 @@ microscopes, other cells.
 
 ## Figures
 
-ALL from p = 0.5 on. In brackets: 95 % intervals over subjects.
+In brackets: 95 % intervals over subjects.
+
+{_first(judged["ensemble"], manifest.figures)}All cells together, ALL from p = 0.5 on:
 
 {grid(["figure", *(TITLES.get(name, name) for name in judged)], figures)}
 "unsure" where p(ALL) lies between {low:.2f} and {high:.2f}. With a band set likewise on other subjects,
-{shown(decided["coverage"])} of cells are decided, and {shown(decided["accuracy"])} of these are right; of the
-decided healthy cells {shown(decided["accuracy_healthy"])}.
+{shown(decided["coverage"])} of cells are decided. Of 100 decided cells at least {least} are right, of 100
+decided healthy cells at least {least_healthy}: the lower ends of the intervals.
 
 ## From subject to subject
 
@@ -96,24 +125,75 @@ analysis.decision, analysis.p_all
 """
 
 
-def write(folder: Path, content: Mapping[str, Any]) -> store.Manifest:
+def write(
+    folder: Path,
+    content: Mapping[str, Any],
+    shift: Mapping[str, Any] | None = None,
+    saved_again: Mapping[str, Any] | None = None,
+) -> store.Manifest:
     """Write an ensemble's `README.md`, and a digest of the figures into its manifest.
 
+    Args:
+        folder: of the ensemble.
+        content: figures of the same recipe on subjects that it was not trained on.
+        shift: likewise on the subjects least like those that were trained on.
+        saved_again: of `saved_again.summary`. What is not given is taken out of the manifest.
+
     Raises:
-        ValueError: the figures are not those of `evaluate.measure`.
+        ValueError: the figures are not those of `evaluate.measure`, or of `saved_again.summary`.
         store.StoreError: the folder is not an ensemble's.
     """
     manifest = store.read_manifest(folder)
     try:
-        manifest = manifest.model_copy(update={"figures": manifest.figures | {"unseen": digest(content)}})
+        kept = {k: v for k, v in manifest.figures.items() if k not in ("shift", "saved_again")}
+        kept["unseen"] = digest(content)
+        if shift:
+            kept["shift"] = shifted(shift)
+        if saved_again:
+            rows = {kind: {key: own[key] for key in SAVED_AGAIN} for kind, own in saved_again.items()}
+            kept["saved_again"] = known(rows)
+        manifest = manifest.model_copy(update={"figures": kept})
         text = card(manifest, content)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"the figures lack {error}; wanted is the figures.json that `leukovision figures` writes."
+            f"the figures lack {error}; wanted is the figures.json that `leukovision figures` writes, and "
+            "the saved_again.json of `leukovision resave`."
         ) from None
     store.write_whole(folder / "README.md", text.encode())
     store.write_manifest(folder, manifest)
     return manifest
+
+
+def _least(accuracy: Mapping[str, float] | None) -> str:
+    return str(at_least(accuracy["low"])) if accuracy else "-"
+
+
+def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    """What a ruler does not reach, what the farthest people and other programs' files make of it."""
+    parts = []
+    if matched := ensemble.get("matched_auc"):
+        parts.append(
+            f"**AUC among cells of one size: {shown(matched)}.** Of pairs of an ALL and a healthy cell whose "
+            "areas differ by at\nmost a tenth, the share in which the ALL cell has the higher p(ALL), over "
+            "pairs of subjects.\n"
+        )
+    if shift := figures.get("shift"):
+        parts.append(
+            f"**On people least like those that were trained on:** {shift['cells']:,} cells of "
+            f"{sum(shift['subjects'].values())} subjects, by networks that were\ntrained on the others.\n\n"
+            + grid(
+                ["figure", "ensemble"],
+                [[key.replace("_", " "), shown(shift[key])] for key in FIRST if key in shift],
+            )
+        )
+    if saved := figures.get("saved_again"):
+        head = ["saved again", "ALL to healthy or back", "changed at all", "domain check", "change of logit"]
+        rows = [[kind, *(shown(own[key]) for key in SAVED_AGAIN)] for kind, own in saved.items()]
+        parts.append(
+            "**Cells that another program saved again:** the share of decisions that change.\n\n"
+            + grid(head, rows)
+        )
+    return "".join(f"{part}\n" for part in parts)
 
 
 def _spread(content: Mapping[str, Any]) -> str:

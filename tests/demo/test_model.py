@@ -14,6 +14,7 @@ from leukovision.backbones import BACKBONES
 from leukovision.demo import build, model, scores
 from leukovision.hub import EMBEDDED, Found
 from leukovision.language import LANGUAGES
+from leukovision.resaving import KINDS
 from leukovision.store import SCORES, read_manifest
 
 
@@ -36,6 +37,37 @@ def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
     weak = page.split("Subjects with fewer than 70 %")[1].split("</section>")[0]
     assert "H40" in weak and "H14" not in weak
     assert "no figures of single backbones" not in page
+
+
+def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_known(folder):
+    content = json.loads((folder / "ensemble.json").read_text())
+    figures = content["figures"]
+    figures["unseen"]["ensemble"].pop("matched_auc", None)
+    page = model.model_html(Found(folder, "here"))
+    assert "new clinic" not in page and "saved again" not in page
+    interval = {"value": 0.912, "low": 0.85, "high": 0.95}
+    figures["unseen"]["ensemble"] = {"matched_auc": interval} | figures["unseen"]["ensemble"]
+    figures["unseen"]["decided"] = {
+        "coverage": interval,
+        "accuracy": {"value": 0.93, "low": 0.869, "high": 1},
+    }
+    figures["shift"] = {"auc": interval, "cells": 1234, "subjects": {"ALL": 5, "healthy": 9}}
+    changed = dict.fromkeys(("turned", "changed", "domain"), interval)
+    changed["shift"] = {"value": -0.25, "low": -0.5, "high": 0.1}
+    figures["saved_again"] = {"half size and back": changed, "<b>": changed, "odd": {"turned": None}, "x": 3}
+    (folder / "ensemble.json").write_text(json.dumps(content))
+    page = re.sub("</?span>", "", model.model_html(Found(folder, "here")))
+    table = page.split("How good it is")[1]
+    assert table.index("AUC among cells of one size</th><td>0.912 (0.85–0.95)") < table.index("Accuracy</th>")
+    assert "a ruler alone gets nowhere" in page
+    assert "at least 86 are right" in page and "0.93" not in page.split("“unsure” where")[1].split("</p>")[0]
+    assert "1234 cells of 14 people" in page and "AUC</th><td>0.912 (0.85–0.95)" in page
+    assert "<td>−0.25 (−0.50 to +0.10)</td>" in page
+    assert "&lt;b&gt;</th>" in page and "<b>" not in page and "odd</th>" not in page
+    german = re.sub("</?span>", "", model.model_html(Found(folder, "here"), LANGUAGES["de"]))
+    assert "halbe Größe und zurück</th>" in german and "<td>−0,25 (−0,50 bis +0,10)</td>" in german
+    for kind in KINDS:
+        assert kind.startswith(("JPEG", "WebP")) or LANGUAGES["de"].said(kind) != kind
 
 
 def test_a_folder_with_figures_of_the_ensemble_alone_says_so(folder):
