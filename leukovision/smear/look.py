@@ -48,21 +48,23 @@ def look(rgb: np.ndarray) -> Seen | None:
     for side in ROUGH:
         zoom = min(1.0, side / max(rgb.shape[:2]))
         od = density(resized(rgb, zoom))
-        size, measured = red_cells(od)
-        if size > 16 or zoom == 1:
+        measured, guessed = red_cells(od)
+        if measured > 16 or zoom == 1:
             break
     if odd := two_kinds(od):
         return look_at(rgb, odd[2] / zoom, odd[:2])
-    size /= zoom
+    measured, size = measured / zoom, guessed / zoom
+    if size < 2 * measured:
+        size = measured
     for _ in range(4):
         seen = look_at(rgb, size)
-        width = np.nan if seen is None else _cell_width(seen.parts) / seen.zoom
-        if np.isnan(width) or (measured and width < TOO_WIDE * size):
+        width = float("nan") if seen is None else _cell_width(seen.parts) / seen.zoom
+        if not width > TOO_WIDE * measured and not np.isnan(measured):
+            return seen if size == measured else look_at(rgb, measured)
+        # No white cell is so wide: what was measured were no red cells, if anything was.
+        if np.isnan(width) or abs(np.log(width / WHITE_CELL / size)) < 0.15:
             break
-        measured = False
-        size, before = width / WHITE_CELL, size
-        if abs(np.log(size / before)) < 0.15:
-            break
+        size = width / WHITE_CELL
     return seen
 
 

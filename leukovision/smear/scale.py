@@ -33,21 +33,26 @@ WHITE_CELL = 1.8
 """Diameter of a white cell where nothing else gives the scale, in red cells."""
 
 
-def red_cells(od: np.ndarray) -> tuple[float, bool]:
-    """(h, w, 3) density -> diameter of its red cells, px; and whether they were measured. Where there are too
-    few, it is what fits the largest nucleus, with all that is as dark beside it."""
-    size = red_cell_diameter(od)
+def red_cells(od: np.ndarray) -> tuple[float, float]:
+    """What gives the scale of a photo.
+
+    Args:
+        od: (h, w, 3) density.
+
+    Returns:
+        The diameter of its red cells, px, nan where there are too few; and what fits the largest nucleus and
+        all that is as dark beside it: rather too much than too little.
+    """
+    measured = red_cell_diameter(od)
     violet = ndimage.gaussian_filter(purple(od), 1)
-    dark = violet > level(violet, max(3, min(violet.shape) // 50)) / 2
+    dark = violet > level(violet, max(3, min(violet.shape) // 30)) / 2
     widest = 2 * float(ndimage.distance_transform_edt(dark).max())
     # Four px are a dot; and what is so narrow beside a nucleus are parts of red cells.
-    if size >= max(4.0, widest / WIDEST):
-        return float(size), True
-    # Lobes apart are taken for one nucleus: what is too wide shows by its round cells, what is too small not.
-    beside = ndimage.distance_transform_edt(~dark) < 0.3 * widest
-    lobes = dark & largest_part(beside)
+    if measured < max(4.0, widest / WIDEST):
+        measured = float("nan")
+    lobes = dark & largest_part(ndimage.distance_transform_edt(~dark) < 0.3 * widest)
     hull = morphology.convex_hull_image(lobes).sum() if lobes.any() else 0
-    return max(4.0, float(np.sqrt(4 / np.pi * hull)) / NUCLEUS), False
+    return measured, max(4.0, float(np.sqrt(4 / np.pi * hull)) / NUCLEUS)
 
 
 def red_cell_diameter(od: np.ndarray) -> float:

@@ -42,9 +42,9 @@ def resized(rgb: np.ndarray, zoom: float) -> np.ndarray:
 
 def lit_part(rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8 -> (h, w) bool: all but what is black, as around an eyepiece's disc, bars and text."""
-    black = np.asarray(rgb.max(axis=-1) <= 2 * BLACK)
+    black = rgb.max(axis=-1) <= 2 * BLACK
     if not black.any():
-        return np.asarray(~black)
+        return np.ones(black.shape, dtype=bool)
     parts, _ = ndimage.label(black)
     wide = np.bincount(parts.ravel()) > 0.005 * black.size
     wide[0] = False
@@ -165,7 +165,10 @@ def two_kinds(od: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
     apart = abs(float(along[white].mean() - along[red].mean()))
     within = float(np.hypot(along[white].std(), along[red].std()))
     wide = [float(np.median(areas[chosen[kind] - 1])) for kind in (white, red)]
-    if apart < max(0.15, 4 * within) or wide[0] < 1.5 * wide[1] or red.sum() < 2 * white.sum():
+    if apart < max(0.15, 4 * within) or not 1.5 * wide[1] < wide[0] < 9 * wide[1]:
+        return None
+    # Red cells are many, and cover more: grains and specks do not.
+    if red.sum() < 2 * white.sum() or areas[chosen[red] - 1].sum() < areas[chosen[white] - 1].sum():
         return None
     width = float(np.sqrt(4 / np.pi * wide[1])) + 4  # what was eroded
     return np.median(colours[white], axis=0), np.median(colours[red], axis=0), width
