@@ -49,7 +49,8 @@ figures: $(HELD_OUT) runs/without-far runs/compact
 	$(BIN)/leukovision evaluate runs/without-far $(CNMC)/training_data --out runs/figures-far
 	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv
 	$(BIN)/leukovision resave runs/compact $(CNMC)/training_data --out runs/resaved
-	$(BIN)/leukovision card runs/compact runs/figures/figures.json
+	$(BIN)/leukovision card runs/compact runs/figures/figures.json --shift runs/figures-far/figures.json \
+		--saved-again runs/resaved/saved_again.json
 
 # How far the maps can be trusted, on cells that the networks had not seen.
 trust: $(HELD_OUT)

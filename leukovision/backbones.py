@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
 
 HEAD = "logit"
 """Name of the linear unit on top of the pooled features."""
+
+WEIGHED = "weighed"
+"""Name of the layer whose output is the last feature map: what the head pools, and the map comes from."""
+
+CONTEXT = 128
+"""Units of the layer through which the whole cell sets how much each channel counts, in one trained head."""
+
+HEADS = 5
+"""Heads that are trained apart and joined: their mean is steadier than any of them."""
+
+_HEAD_LAYERS = ("standard", "context", "gate", HEAD)
 
 
 @dataclass(frozen=True)
@@ -24,8 +37,9 @@ class Backbone:
         title: how people write it.
         application: its function in `keras.applications`.
         full: the layer that the map comes from when the network is whole (the last feature map).
-        compact: the same when it is cut in mid-network, where the map is 8 to 17 wide at 160 px.
-        stem: how many of the first convolutions are not trained: edges and colours are the same in cells.
+        compact: the same when it is cut in mid-network, where the map is 14 to 29 wide at 256 px.
+        whole: the same where every layer is trained, at 144 px: the map is 7 to 15 wide.
+        stem: how many of the first convolutions are never trained: edges and colours are the same in cells.
         start: prefix of the file of ImageNet weights in a `--backbone-weights` folder.
     """
 
@@ -33,12 +47,13 @@ class Backbone:
     application: str
     full: str
     compact: str
+    whole: str
     stem: int
     start: str
 
     def cut(self, preset: str) -> str:
-        """The layer that the map comes from, for preset `compact` or `full`."""
-        return {"compact": self.compact, "full": self.full}[preset]
+        """The layer that the map comes from, for preset `compact`, `whole` or `full`."""
+        return {"compact": self.compact, "whole": self.whole, "full": self.full}[preset]
 
 
 # The layers are named, never searched for: searches for "the last convolution" pick a branch of the
@@ -48,7 +63,8 @@ BACKBONES = {
         "Xception",
         "Xception",
         full="block14_sepconv2_act",
-        compact="block7_sepconv1_act",
+        compact="block5_sepconv1_act",
+        whole="block7_sepconv1_act",
         stem=5,
         start="xception",
     ),
@@ -56,7 +72,8 @@ BACKBONES = {
         "InceptionResNetV2",
         "InceptionResNetV2",
         full="conv_7b_ac",
-        compact="block35_10_ac",
+        compact="block35_5_ac",
+        whole="block35_10_ac",
         stem=5,
         start="inception_resnet_v2",
     ),
@@ -64,7 +81,8 @@ BACKBONES = {
         "InceptionV3",
         "InceptionV3",
         full="mixed10",
-        compact="mixed7",
+        compact="mixed3",
+        whole="mixed7",
         stem=5,
         start="inception_v3",
     ),
@@ -72,9 +90,11 @@ BACKBONES = {
 
 
 def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> keras.Model:
-    """A network from pixels to one logit: a backbone's layers up to a cut, global average pooling, a linear
-    unit. So the logit is a bias plus the mean of a class activation map (Zhou et al. 2016,
-    doi:10.1109/CVPR.2016.319).
+    """A network from pixels to one logit: a backbone's layers up to a cut, and a head on them.
+
+    The head brings each channel to mean 0 and spread 1, lets the whole cell say how much each channel
+    counts (Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507), and adds up: so it is not
+    linear in what it sees, and yet the logit is exactly a bias plus the mean of a map.
 
     Args:
         name: a key of `BACKBONES`.
@@ -85,8 +105,8 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
             takes what fits of InceptionV3: the stem and parts of the first Inception block.
 
     Returns:
-        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `cut` gives the (b, h, w, C) feature
-        map, layer `HEAD` is the linear unit on its mean.
+        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `WEIGHED` gives the (b, h, w, C)
+        feature map, layer `HEAD` is the linear unit on its mean.
 
     Raises:
         ValueError: an unknown name or cut.
@@ -99,15 +119,31 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
     pixels = keras.Input((size, size, 3))
     if weights is None:
         application = getattr(keras.applications, BACKBONES[name].application)
-        features = _up_to(cut, lambda: application(include_top=False, weights=None, input_tensor=pixels))
+        seen = _up_to(cut, lambda: application(include_top=False, weights=None, input_tensor=pixels))
     else:
         backbone = whole(name, size, weights)
         pixels = backbone.input
-        features = {layer.name: layer.output for layer in backbone.layers}.get(cut)
-    if features is None:
+        seen = {layer.name: layer.output for layer in backbone.layers}.get(cut)
+    if seen is None:
         raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
-    pooled = keras.layers.GlobalAveragePooling2D(name="mean")(features)
-    return keras.Model(pixels, keras.layers.Dense(1, name=HEAD)(pooled), name=name)
+    layers = keras.layers
+    head = {
+        # Set from the training cells, never trained: see `set_standard`.
+        "standard": layers.BatchNormalization(epsilon=0.0, trainable=False, name="standard"),
+        "pooled": layers.GlobalAveragePooling2D(keepdims=True, name="pooled"),
+        "context": layers.Dense(HEADS * CONTEXT, activation="relu", name="context"),
+        # At the start every channel counts alike, whatever the cell.
+        "gate": layers.Dense(
+            seen.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
+        ),
+        WEIGHED: layers.Multiply(name=WEIGHED),
+        "mean": layers.GlobalAveragePooling2D(name="mean"),
+        HEAD: layers.Dense(1, name=HEAD),
+    }
+    standard = head["standard"](seen)
+    gate = head["gate"](head["context"](head["pooled"](standard)))
+    weighed = head[WEIGHED]([standard, gate])
+    return keras.Model(pixels, head[HEAD](head["mean"](weighed)), name=name)
 
 
 class _ReachedError(Exception):
@@ -144,14 +180,77 @@ def _up_to(cut: str, application: Callable[[], keras.Model]) -> Any:
     return None
 
 
-def freeze_stem(network: keras.Model) -> None:
-    """Make the first convolutions of a network of `build`, with their batch norms, untrainable."""
+def trunk_of(network: keras.Model) -> keras.Model:
+    """The backbone's layers of a network of `build`: (b, size, size, 3) -> (b, C), what they see, pooled."""
+    import keras
+
+    seen = keras.layers.GlobalAveragePooling2D()(network.get_layer("standard").input)
+    return keras.Model(network.input, seen, name=f"{network.name}_trunk")
+
+
+def small_head(channels: int) -> keras.Model:
+    """A head to train: (b, C), what the backbone sees, standardised and pooled -> (b, 1) float32, logits.
+
+    The head of a network is linear in the places of the feature map once it has pooled them, so the mean
+    of a map is to it as good as the map.
+    """
+    import keras
+
+    layers, seen = keras.layers, keras.Input((channels,), name="seen")
+    context = layers.Dense(CONTEXT, activation="relu", name="context")(seen)
+    # At the start every channel counts alike, whatever the cell.
+    gate = layers.Dense(channels, kernel_initializer="zeros", bias_initializer="ones", name="gate")(context)
+    return keras.Model(seen, layers.Dense(1, name=HEAD)(layers.Multiply()([seen, gate])))
+
+
+def join(network: keras.Model, heads: Sequence[keras.Model]) -> None:
+    """Give a network of `build` the mean of `HEADS` heads of `small_head`: its logit is the mean of theirs.
+
+    Each logit is a sum over channels of gate x weight x channel; so the mean of several is one such sum,
+    with their contexts side by side and the weights taken into the gate.
+    """
+    context, gate, unit = (
+        [head.get_layer(name).get_weights() for head in heads] for name in ("context", "gate", HEAD)
+    )
+    # One size for all weights: then the gate's numbers are near 1, and float16 holds them well.
+    size = float(np.mean([np.abs(kernel).mean() for kernel, _ in unit])) / len(heads)
+    parts = [kernel[:, 0] / (size * len(heads)) for kernel, _ in unit]
+    network.get_layer("context").set_weights(
+        [
+            np.concatenate([kernel for kernel, _ in context], axis=1),
+            np.concatenate([bias for _, bias in context]),
+        ]
+    )
+    network.get_layer("gate").set_weights(
+        [
+            np.concatenate([kernel * part for (kernel, _), part in zip(gate, parts, strict=True)]),
+            np.sum([bias * part for (_, bias), part in zip(gate, parts, strict=True)], axis=0),
+        ]
+    )
+    kernel = np.full_like(unit[0][0], size)
+    network.get_layer(HEAD).set_weights([kernel, np.mean([bias for _, bias in unit], axis=0)])
+
+
+def set_standard(network: keras.Model, seen: np.ndarray) -> np.ndarray:
+    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1; so they are
+    returned."""
+    mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+    # A channel that is all but always off stays off; the factor has to fit into float16, and so a small
+    # variance would not.
+    factor = 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4))
+    network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
+    return np.asarray((seen - mean) * factor, dtype=np.float32)
+
+
+def freeze(network: keras.Model) -> None:
+    """Make all of a network of `build` trainable but its first convolutions, with their batch norms, and what
+    of the head is more than a linear unit: that is the identity as it is built."""
+    network.trainable = True
     convolutions = 0
     for layer in network.layers:
         convolutions += any(len(weight.shape) == 4 for weight in layer.weights)
-        if convolutions > BACKBONES[network.name].stem:
-            return
-        layer.trainable = False
+        if convolutions <= BACKBONES[network.name].stem or layer.name in ("standard", "context", "gate"):
+            layer.trainable = False
 
 
 def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
@@ -164,7 +263,7 @@ def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         if layer.weights:
             for variable in layer.weights:
-                prefix = HEAD if layer.name == HEAD else f"{place:03d}"
+                prefix = layer.name if layer.name in _HEAD_LAYERS else f"{place:03d}"
                 yield f"{prefix}.{variable.name}", variable
             place += 1
 

@@ -234,7 +234,10 @@ def audit(
 def train(
     data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/all|hem/*.bmp.")],
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
-    preset: Annotated[str, typer.Option(help="compact or full.")] = "compact",
+    preset: Annotated[
+        str,
+        typer.Option(help="compact (heads on frozen layers), whole or full (layers trained, on a GPU)."),
+    ] = "compact",
     backbone: Annotated[list[str] | None, typer.Option(help="Only these; all three by default.")] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
     hold_out: Annotated[str, typer.Option(help=PARTS)] = "",
@@ -259,11 +262,16 @@ def train(
         str, typer.Option(help="imagenet (download), none, or a folder of *.weights.h5 files.")
     ] = "imagenet",
     name: Annotated[str | None, typer.Option(help="The ensemble's name; by default the folder's.")] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps what frozen layers see, for other runs on the same data."),
+    ] = None,
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
     from leukovision import store
     from leukovision.training import dataset
-    from leukovision.training.fit import Recipe, fit
+    from leukovision.training.fit import fit
+    from leukovision.training.recipe import Recipe
 
     _import_keras()
     with _said(), _progress("steps") as advance:
@@ -292,6 +300,7 @@ def train(
                 weights=weights,
                 held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
                 held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
+                kept=features,
                 name=name,
                 progress=show,
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from leukovision.backbones import HEAD
+from leukovision.backbones import HEAD, WEIGHED
 
 if TYPE_CHECKING:
     import keras
@@ -76,8 +76,8 @@ class Forward:
         for network, cut in zip(networks, cuts, strict=True):
             unit = keras.layers.Dense(1, use_bias=False, name=f"{network.name}_map")
             mean = keras.layers.GlobalAveragePooling2D(name=f"{network.name}_pooled")
-            features = network.get_layer(cut).output
-            mapped = keras.Model(network.input, [unit(features), mean(features)], name=f"{network.name}_cam")
+            outputs = [unit(network.get_layer(WEIGHED).output), mean(network.get_layer(cut).output)]
+            mapped = keras.Model(network.input, outputs, name=f"{network.name}_cam")
             unit.set_weights(network.get_layer(HEAD).get_weights()[:1])
             for kind, output in zip((maps, pooled), mapped(pixels), strict=True):
                 kind.append(output)

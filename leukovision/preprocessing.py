@@ -30,9 +30,9 @@ class Input:
             so that stain and brightness say little; `plain` leaves the colours.
     """
 
-    geometry: Literal["fill", "crop"] = "crop"
-    size: int = 144
-    colour: Literal["standardised", "plain"] = "plain"
+    geometry: Literal["fill", "crop"] = "fill"
+    size: int = 256
+    colour: Literal["standardised", "plain"] = "standardised"
 
     def picture(
         self,

@@ -61,9 +61,9 @@ class _Part(pydantic.BaseModel):
 class InputSpec(_Part):
     """How a cell becomes numbers; the fields are those of `pixels.Input`."""
 
-    geometry: Literal["fill", "crop"] = "crop"
-    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 144
-    colour: Literal["standardised", "plain"] = "plain"
+    geometry: Literal["fill", "crop"] = "fill"
+    size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 256
+    colour: Literal["standardised", "plain"] = "standardised"
 
 
 class MemberSpec(_Part):

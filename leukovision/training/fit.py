@@ -1,111 +1,19 @@
-"""Labelled images come in; an ensemble's folder, each member trained, goes out.
-
-Every layer but the stem is trained, batch norms too, for a short time: on subjects that were left out this
-was clearly better than heads on frozen layers, and training longer learns the slides.
-"""
+"""Labelled images come in; an ensemble's folder, each member trained, goes out."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from leukovision import store
-from leukovision.backbones import BACKBONES, HEAD, build, freeze_stem, tensors
-from leukovision.cell import read_cell
-from leukovision.preprocessing import Input
-from leukovision.training.augment import Changes, augmented
+from leukovision.backbones import BACKBONES
+from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
 from leukovision.training.ood_statistics import describe
-from leukovision.training.sampling import areas, chances
-
-if TYPE_CHECKING:
-    pass
-
-MOMENTUM = 0.95
-"""Of the batch norms' running statistics while training: short runs have no time for the usual 0.99."""
-
-HEAD_RATE = 30.0
-"""How much faster than the backbone the linear unit learns: it starts from nothing, and Adam moves every
-weight by about the rate, so the unit's are taken this much larger."""
-
-WARM_UP = 0.05
-"""Share of the steps over which the rate rises."""
-
-STATISTICS = 12
-"""Batches, twice as large as in training, that the batch norms' statistics are taken from in the end."""
-
-_SAVED_EVERY = 25
-_AHEAD = 3
-"""Steps whose pictures are made ready while the network works on another."""
-
-Progress = Callable[[str, int, int, str], object]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a member is trained.
-
-    Attributes:
-        preset: `compact` cuts the backbones in mid-network, `full` leaves them whole.
-        input: how a cell becomes numbers.
-        changes: how much cells are changed.
-        even_sizes: draw both classes alike among cells of one size, too. It takes away what size tells, and
-            nearly all that few large healthy cells could teach.
-        samples: how many are drawn in all, see `sampling.chances`.
-        batch: how many of them go together.
-        rate: of learning, at its highest; it falls to a fiftieth along a cosine.
-        decay: AdamW's weight decay.
-        averaging: momentum of the running mean of the weights, which is what is kept (Polyak & Juditsky
-            1992, doi:10.1137/0330046): single states of one run differ by more than recipes do.
-        smoothing: of the labels, so that no logit has to grow without end.
-        seed: of all randomness.
-    """
-
-    preset: str = "compact"
-    input: Input = field(default_factory=Input)
-    changes: Changes = field(default_factory=Changes)
-    even_sizes: bool = False
-    samples: int = 3200
-    batch: int = 16
-    rate: float = 1e-4
-    decay: float = 0.01
-    averaging: float = 0.98
-    smoothing: float = 0.05
-    seed: int = 1
-
-    @staticmethod
-    def of(
-        preset: str, input: Mapping[str, Any] = {}, changes: Mapping[str, Any] = {}, **given: Any
-    ) -> Recipe:
-        """The recipe of a preset, with what is given (not None) in place of its own.
-
-        Raises:
-            ValueError: there is no such preset, or an input that there is not.
-        """
-        if preset not in PRESETS:
-            raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
-        recipe = PRESETS[preset]
-        recipe = replace(recipe, input=_with(recipe.input, input), changes=_with(recipe.changes, changes))
-        store.InputSpec(**asdict(recipe.input))
-        trained: Recipe = _with(recipe, given)
-        return trained
-
-
-def _with(part: Any, given: Mapping[str, Any]) -> Any:
-    """A dataclass with what is given (not None) in place of its own."""
-    return replace(part, **{key: value for key, value in given.items() if value is not None})
-
-
-PRESETS = {"compact": Recipe(), "full": Recipe(preset="full", input=Input(size=300))}
+from leukovision.training.recipe import Progress, Recipe
 
 
 def fit(
@@ -116,6 +24,7 @@ def fit(
     weights: str | Path | None = None,
     held_out: str = "",
     held_out_subjects: Sequence[str] = (),
+    kept: Path | None = None,
     name: str | None = None,
     progress: Progress = lambda *_: None,
 ) -> store.Manifest:
@@ -123,12 +32,14 @@ def fit(
 
     Args:
         images: what to train on, from `dataset.split`.
-        out: folder for the ensemble and a table of each member's loss, logs/<backbone>.csv.
+        out: folder for the ensemble and its logs.
         recipe: how.
         backbones: keys of `BACKBONES`, in order.
         weights: where the backbones start, as in `backbones.build`.
         held_out: what was kept away, in words, for the manifest.
         held_out_subjects: who was kept away, for the manifest: `evaluate` measures on them.
+        kept: folder of what frozen layers see of the images, which runs on the same data can share;
+            `out`/features by default.
         name: the ensemble's; the folder's by default.
         progress: called with (what, done, of, remark).
 
@@ -144,10 +55,12 @@ def fit(
     if (out / store.MANIFEST).exists():
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    area = areas(images) if recipe.even_sizes else None
     for backbone in backbones:
         if not (out / f"{backbone}.safetensors").exists():
-            _Member(backbone, images, area, out, recipe, weights).train(progress)
+            if recipe.trained == "heads":
+                heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
+            else:
+                whole.train(backbone, images, out, recipe, weights, progress)
     specs = [
         store.MemberSpec(
             backbone=backbone,
@@ -195,151 +108,3 @@ def _describe(
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
-
-
-class _Member:
-    """One backbone in training."""
-
-    def __init__(
-        self,
-        name: str,
-        images: Sequence[Image],
-        area: np.ndarray | None,
-        out: Path,
-        recipe: Recipe,
-        weights: str | Path | None,
-    ):
-        import keras
-
-        self.name, self.images, self.recipe = name, images, recipe
-        self.file, self.checkpoint = out / f"{name}.safetensors", out / f"{name}.checkpoint.npz"
-        self.log = out / "logs" / f"{name}.csv"
-        self.steps = max(1, recipe.samples // recipe.batch)
-        self.is_all = np.array([image.is_all for image in images])
-        self.chance = chances(self.is_all, [image.subject for image in images], area)
-        keras.utils.set_random_seed(recipe.seed)
-        self.network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
-        unit = self.network.get_layer(HEAD)
-        unit.kernel.assign(keras.ops.zeros_like(unit.kernel))
-        self.network.trainable = True
-        freeze_stem(self.network)
-        for norm in self._norms():
-            norm.momentum = MOMENTUM
-        warm_up = max(1, round(WARM_UP * self.steps))
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.05 * recipe.rate, max(1, self.steps - warm_up), alpha=0.02, warmup_target=recipe.rate,
-            warmup_steps=warm_up,
-        )  # fmt: skip
-        self.optimizer = keras.optimizers.AdamW(
-            rate, weight_decay=recipe.decay, use_ema=True, ema_momentum=recipe.averaging, global_clipnorm=5.0
-        )
-        scaled = keras.layers.Rescaling(HEAD_RATE)(self.network.output)
-        self.learner = keras.Model(self.network.input, scaled)
-        self.learner.compile(
-            optimizer=self.optimizer,
-            loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
-            jit_compile=False,
-        )
-        self.optimizer.build(self.network.trainable_variables)
-
-    def train(self, progress: Progress) -> None:
-        """Take all steps that are left, and write the member's tensors."""
-        start, title = self._resume(), BACKBONES[self.name].title
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead = [self._drawn(step, pool) for step in range(start, min(start + _AHEAD, self.steps))]
-            for step in range(start, self.steps):
-                pictures, labels = _gathered(*ahead.pop(0))
-                if step + _AHEAD < self.steps:
-                    ahead.append(self._drawn(step + _AHEAD, pool))
-                self.learner.reset_metrics()
-                loss = float(self.learner.train_on_batch(pictures, labels))
-                self._note(step, loss)
-                if (step + 1) % _SAVED_EVERY == 0:
-                    self._save(step + 1)
-                progress(f"{title} learns", step + 1, self.steps, f"loss {loss:.3f}")
-            self.optimizer.finalize_variable_values(self.network.trainable_variables)
-            self._set_statistics(pool)
-        import keras
-
-        unit = self.network.get_layer(HEAD)
-        unit.set_weights([HEAD_RATE * values for values in unit.get_weights()])
-        store.write_tensors(
-            self.file, {key: keras.ops.convert_to_numpy(value) for key, value in tensors(self.network)}
-        )
-        self.checkpoint.unlink(missing_ok=True)
-
-    def _norms(self) -> list[Any]:
-        import keras
-
-        return [
-            layer
-            for layer in self.network.layers
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        ]
-
-    def _drawn(
-        self, step: int, pool: ThreadPoolExecutor, size: int | None = None
-    ) -> tuple[list[Future[np.ndarray]], np.ndarray]:
-        """The pictures of a step, being made, and their labels: the same whenever they are drawn."""
-        recipe = self.recipe
-        places = np.random.default_rng([recipe.seed, step]).choice(
-            len(self.images), size or recipe.batch, p=self.chance
-        )
-
-        def one(place: int, number: int) -> np.ndarray:
-            rng = np.random.default_rng([recipe.seed, step, number])
-            return augmented(read_cell(self.images[place].path), recipe.input, recipe.changes, rng)
-
-        pictures = [pool.submit(one, int(place), number) for number, place in enumerate(places)]
-        return pictures, self.is_all[places, None].astype(np.float32)
-
-    def _set_statistics(self, pool: ThreadPoolExecutor) -> None:
-        """Batch norms' statistics of the mean weights; those that were gathered belong to other weights."""
-        for number in range(STATISTICS):
-            for norm in self._norms():
-                norm.momentum = number / (number + 1)
-            pictures, _ = _gathered(*self._drawn(self.steps + number, pool, 2 * self.recipe.batch))
-            self.network(pictures, training=True)
-
-    def _note(self, step: int, loss: float) -> None:
-        self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("w" if step == 0 else "a") as log:
-            if step == 0:
-                log.write("step,samples,loss\n")
-            log.write(f"{step + 1},{(step + 1) * self.recipe.batch},{loss:.4f}\n")
-
-    def _state(self) -> str:
-        """Changes when a checkpoint of another recipe or of other images must not be gone on from."""
-        whose = "".join(image.sha256 for image in self.images)
-        return hashlib.sha256((repr(self.recipe) + whose).encode()).hexdigest()
-
-    def _save(self, step: int) -> None:
-        import keras
-
-        variables = [*self.network.variables, *self.optimizer.variables]
-        content = io.BytesIO()
-        values = {f"{n}": keras.ops.convert_to_numpy(variable) for n, variable in enumerate(variables)}
-        np.savez(content, state=self._state(), step=step, **values)
-        store.write_whole(self.checkpoint, content.getvalue())
-
-    def _resume(self) -> int:
-        """Go back to the last checkpoint, if there is one of this run; the step to go on with."""
-        if not self.checkpoint.exists():
-            return 0
-        with np.load(self.checkpoint) as saved:
-            if str(saved["state"]) != self._state():
-                raise ValueError(
-                    f"{self.checkpoint}: was left by a run with another recipe or other images; "
-                    "delete it, or give another --out."
-                )
-            variables = [*self.network.variables, *self.optimizer.variables]
-            for number, variable in enumerate(variables):
-                variable.assign(saved[str(number)])
-            return int(saved["step"])
-
-
-def _gathered(pictures: Sequence[Future[np.ndarray]], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack([picture.result() for picture in pictures]), labels
-
-
-__all__ = ["PRESETS", "Recipe", "fit"]

@@ -1,0 +1,102 @@
+"""Images come in; what a backbone's layers see of each, pooled, goes out: computed once, kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leukovision.backbones import trunk_of
+from leukovision.cell import read_cell
+from leukovision.preprocessing import Input
+from leukovision.store import write_whole
+from leukovision.training.dataset import Image
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 32
+_SAVED_EVERY = 32
+"""Steps."""
+
+
+def pooled(
+    network: keras.Model,
+    images: Sequence[Image],
+    input: Input,
+    kept: Path,
+    progress: Callable[[int], object] = lambda _: None,
+) -> np.ndarray:
+    """The mean over the last feature map of a network's frozen layers, for each image.
+
+    Args:
+        network: from `backbones.build`.
+        images: n of them.
+        input: how a cell becomes numbers.
+        kept: folder for what was computed. A file there belongs to one state of the layers and one kind
+            of input; images are known in it by the hash of their bytes, so that runs on other parts of
+            the same data share it, and a run that was killed goes on.
+        progress: called with how many are done.
+
+    Returns:
+        (n, C) float32.
+
+    Raises:
+        CellError: a file that cannot be read, by name.
+    """
+    trunk = trunk_of(network)
+    path = kept / f"{network.name}-{_state(trunk, input)}.npz"
+    known: dict[str, np.ndarray] = {}
+    if path.exists():
+        with np.load(path) as found:
+            known = dict(zip(found["sha256"].tolist(), found["features"], strict=True))
+    wanted = [image for image in images if image.sha256 not in known]
+    done = len(images) - len(wanted)
+
+    def numbers(image: Image) -> np.ndarray:
+        return input.numbers(input.picture(read_cell(image.path)))
+
+    try:
+        with ThreadPoolExecutor() as pool:
+            # One batch is read while the network works on the one before.
+            ahead = [pool.submit(numbers, image) for image in wanted[:BATCH]]
+            for start in range(0, len(wanted), BATCH):
+                batch = np.zeros((BATCH, *trunk.input.shape[1:]), dtype=np.float32)
+                for place, reading in enumerate(ahead):
+                    batch[place] = reading.result()
+                ahead = [pool.submit(numbers, image) for image in wanted[start + BATCH :][:BATCH]]
+                # Always the same shape: each new one would be compiled anew.
+                found = np.asarray(trunk.predict_on_batch(batch), dtype=np.float32)
+                for image, row in zip(wanted[start : start + BATCH], found, strict=False):
+                    known[image.sha256] = row
+                    done += 1
+                progress(done)
+                if (start // BATCH + 1) % _SAVED_EVERY == 0:
+                    _save(path, known)
+    except BaseException:
+        _save(path, known)
+        raise
+    if wanted:
+        _save(path, known)
+    return np.stack([known[image.sha256] for image in images])
+
+
+def _state(trunk: keras.Model, input: Input) -> str:
+    """Changes when the layers' weights or the input do."""
+    digest = hashlib.sha256(repr(input).encode())
+    for value in trunk.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _save(path: Path, known: dict[str, np.ndarray]) -> None:
+    if not known:
+        return
+    content = io.BytesIO()
+    np.savez(content, sha256=np.array(list(known)), features=np.stack(list(known.values())))
+    write_whole(path, content.getvalue())

@@ -1,0 +1,80 @@
+"""How the members of an ensemble are trained, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from leukovision import store
+from leukovision.preprocessing import Input
+from leukovision.training.augment import Changes
+
+Progress = Callable[[str, int, int, str], object]
+"""Told what is done, how much of it, of how much, and a remark."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a member is trained.
+
+    Attributes:
+        preset: `compact` cuts the backbones in mid-network, `whole` further up, `full` nowhere.
+        trained: `heads` trains five heads on layers that keep the weights they start with; `layers` trains
+            nearly every layer, with a linear unit.
+        input: how a cell becomes numbers.
+        changes: how much cells are changed, where layers are trained.
+        even_sizes: draw both classes alike among cells of one size, too. It takes away what size tells, and
+            nearly all that few large healthy cells could teach.
+        samples: how many are drawn in all, see `sampling.chances`.
+        batch: how many of them go together.
+        rate: of learning, at its highest; it falls along a cosine.
+        decay: AdamW's weight decay.
+        averaging: momentum of the running mean of the layers' weights, which is what is kept (Polyak &
+            Juditsky 1992, doi:10.1137/0330046): single states of one run differ by more than recipes do.
+        smoothing: of the labels, so that no logit has to grow without end.
+        seed: of all randomness.
+    """
+
+    preset: str = "compact"
+    trained: Literal["heads", "layers"] = "heads"
+    input: Input = field(default_factory=Input)
+    changes: Changes = field(default_factory=Changes)
+    even_sizes: bool = False
+    samples: int = 70_000
+    batch: int = 128
+    rate: float = 1e-3
+    decay: float = 0.05
+    averaging: float = 0.98
+    smoothing: float = 0.05
+    seed: int = 1
+
+    @staticmethod
+    def of(
+        preset: str, input: Mapping[str, Any] = {}, changes: Mapping[str, Any] = {}, **given: Any
+    ) -> Recipe:
+        """The recipe of a preset, with what is given (not None) in place of its own.
+
+        Raises:
+            ValueError: there is no such preset, or an input that there is not.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
+        recipe = PRESETS[preset]
+        recipe = replace(recipe, input=_with(recipe.input, input), changes=_with(recipe.changes, changes))
+        store.InputSpec(**asdict(recipe.input))
+        result: Recipe = _with(recipe, given)
+        return result
+
+
+def _with(part: Any, given: Mapping[str, Any]) -> Any:
+    """A dataclass with what is given (not None) in place of its own."""
+    return replace(part, **{key: value for key, value in given.items() if value is not None})
+
+
+_LAYERS: dict[str, Any] = {"trained": "layers", "batch": 16, "rate": 1e-4, "decay": 0.01}
+PRESETS = {
+    "compact": Recipe(),
+    "whole": Recipe("whole", input=Input("crop", 144, "plain"), samples=20_000, **_LAYERS),
+    "full": Recipe("full", input=Input("crop", 300, "plain"), samples=20_000, **_LAYERS),
+}
