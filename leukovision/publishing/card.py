@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,24 +145,33 @@ def write(
         store.StoreError: the folder is not an ensemble's.
     """
     manifest = store.read_manifest(folder)
-    try:
-        kept = {k: v for k, v in manifest.figures.items() if k not in ("shift", "saved_again")}
+    kept = {name: found for name, found in manifest.figures.items() if name not in ("shift", "saved_again")}
+    with _wanted("the figures", "the figures.json that `leukovision figures` writes"):
         kept["unseen"] = digest(content)
-        if shift:
+    if shift:
+        with _wanted("the figures of --shift", "the figures.json that `leukovision figures` writes"):
             kept["shift"] = shifted(shift)
-        if saved_again:
+    if saved_again:
+        with _wanted("the figures of --saved-again", "the saved_again.json that `leukovision resave` writes"):
             rows = {kind: {key: own[key] for key in SAVED_AGAIN} for kind, own in saved_again.items()}
             kept["saved_again"] = known(rows)
-        manifest = manifest.model_copy(update={"figures": kept})
+    manifest = manifest.model_copy(update={"figures": kept})
+    with _wanted("the figures", "the figures.json that `leukovision figures` writes"):
         text = card(manifest, content)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"the figures lack {error}; wanted is the figures.json that `leukovision figures` writes, and "
-            "the saved_again.json of `leukovision resave`."
-        ) from None
     store.write_whole(folder / "README.md", text.encode())
     store.write_manifest(folder, manifest)
     return manifest
+
+
+@contextmanager
+def _wanted(what: str, wanted: str) -> Iterator[None]:
+    """What has not the form of figures becomes a sentence that says which, and what would be right."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{what} lack {error}; wanted is {wanted}.") from None
+    except (TypeError, AttributeError):
+        raise ValueError(f"{what} are none; wanted is {wanted}.") from None
 
 
 def _least(accuracy: Mapping[str, float] | None) -> str:
