@@ -418,24 +418,33 @@ def calibrate(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="CELLS", help="cells.csv of `evaluate`, for the same recipe on subjects held out of it."
+            metavar="CELLS",
+            help="cells.csv of `evaluate`, for the same recipe on subjects held out of it; or the ensemble's "
+            "own scores.csv, to calibrate it anew as a whole.",
         ),
     ],
     accuracy: Annotated[
         float, typer.Option(min=0.5, max=1, help="What decided cells shall reach; the others are unsure.")
     ] = 0.9,
+    split: Annotated[Path | None, typer.Option(help="With scores.csv: the CSV that parts subjects.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With scores.csv: folder for figures.* and plots.")] = None,
 ) -> None:
     """Set temperatures, weights, bias and the band of "unsure" from held-out subjects; keep their scores."""
     from leukovision import store
-    from leukovision.evaluation import predictions
-    from leukovision.evaluation.calibrate import calibrate, scores
+    from leukovision.evaluation import calibrate as calibration
+    from leukovision.evaluation import figures, predictions
+    from leukovision.training.dataset import read_groups
 
     with _said():
-        held_out = predictions.read(table)
-        manifest = calibrate(store.read_manifest(ensemble), held_out, accuracy)
-        store.write_manifest(ensemble, manifest)
-        predictions.write(ensemble / store.SCORES, scores(held_out, accuracy))
-    low, high = manifest.thresholds.abstain
+        manifest, whole = store.read_manifest(ensemble), table.name == store.SCORES
+        groups = read_groups(split) if split else None
+        held_out = predictions.of_scores(table, groups) if whole else predictions.read(table)
+        calibrated = (calibration.again if whole else calibration.calibrate)(manifest, held_out, accuracy)
+        if whole and out:
+            _show_figures(figures.write(held_out, out, accuracy))
+        store.write_manifest(ensemble, calibrated)
+        predictions.write(ensemble / store.SCORES, calibration.scores(held_out, accuracy))
+    low, high = calibrated.thresholds.abstain
     console.print(f"unsure between {low} and {high}", highlight=False)
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from leukovision import Analysis, Cell, Ensemble, painter, read_cell, store
+from leukovision.backbones import WEIGHED
 from leukovision.ensemble import load_ensemble, sigmoid
 from leukovision.preprocessing import inside
 
@@ -65,7 +66,7 @@ def test_places_on_the_cell_differ_as_in_grad_cam_of_the_same_layer(
             numbers = ensemble.input.numbers(ensemble.input.picture(cell))
             theirs = np.asarray(
                 Gradcam(ensemble.networks[spec.backbone], clone=True)(
-                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=spec.cut,
+                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=WEIGHED,
                     activation_modifier=None, seek_penultimate_conv_layer=False, expand_cam=False,
                     normalize_cam=False,
                 )
@@ -88,6 +89,15 @@ def test_a_cell_alone_is_as_in_a_batch(
         assert alone.p_all == pytest.approx(analyses[place].p_all, abs=1e-3)
         assert np.abs(alone.cam - analyses[place].cam).max() < 1e-3
         assert alone.decision == analyses[place].decision
+
+
+def test_the_size_of_a_cell_says_next_to_nothing(
+    ensemble: Ensemble, cells: list[Cell], analyses: list[Analysis]
+) -> None:
+    smaller = [read_cell(Image.fromarray(cell.pixels).resize((369, 369))) for cell in cells]
+    changes = [abs(a.logit - b.logit) for a, b in zip(ensemble.analyse(smaller), analyses, strict=True)]
+    spread = np.std([analysis.logit for analysis in analyses])
+    assert np.median(changes) < 0.2 * spread
 
 
 def test_eight_views_do_not_depend_on_how_the_cell_lies(ensemble: Ensemble, cells: list[Cell]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from leukovision import load_ensemble, painter, read_cell, store
+from leukovision.backbones import HEAD, HEADS, build, join, set_standard, small_head
 from leukovision.preprocessing import Input
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
@@ -29,7 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
-    small = ["--backbone", "inception_v3", "--backbone-weights", "none", "--size", "80", "--samples", "960"]
+    small = ["--backbone", "inception_v3", "--backbone-weights", "none", "--size", "96", "--samples", "960"]
     return [sys.executable, "-m", "leukovision", "train", str(data), "--out", str(out), *small, *more]
 
 
@@ -37,7 +38,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ensemble of one, trained without subjects 1 and H1."""
     out = tmp_path_factory.mktemp("trained") / "one"
-    run = command(data, out, "--hold-out", "1,H1", "--name", "one")
+    run = command(data, out, "--hold-out", "1,H1", "--name", "one", "--features", str(out.parent / "kept"))
     subprocess.run(run, check=True, capture_output=True)
     return out
 
@@ -59,23 +60,43 @@ def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained
     assert np.median(blasts) > np.median(others)
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_result(data: Path, trained: Path, tmp_path: Path) -> None:
-    out = tmp_path / "again"
-    run = command(data, out, "--hold-out", "1,H1", "--name", "one")
-    first = subprocess.Popen(run, stderr=subprocess.DEVNULL)
-    until, checkpoint = time.monotonic() + 300, out / "inception_v3.checkpoint.npz"
+def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    (kept,) = (trained.parent / "kept").glob("*.npz")
+    before = kept.stat().st_mtime_ns
+    more = ("--hold-out", "1,H1", "--features", str(kept.parent))
+    subprocess.run(command(data, tmp_path / "again", *more), check=True, capture_output=True)
+    assert kept.stat().st_mtime_ns == before
+    first, again = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again"))
+    assert all(np.abs(tensor - again[name]).max() <= 1e-3 for name, tensor in first.items())
+
+
+def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_result(
+    data: Path, tmp_path: Path
+) -> None:
+    once, again = (
+        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "512"]
+        for name in ("once", "again")
+    )
+    subprocess.run(once, check=True, capture_output=True, timeout=400)
+    first = subprocess.Popen(again, stderr=subprocess.DEVNULL)
+    until, checkpoint = time.monotonic() + 300, tmp_path / "again" / "inception_v3.checkpoint.npz"
     while not checkpoint.exists() and first.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     first.kill()
     assert first.wait() == -9 and checkpoint.exists()
-    other = subprocess.run([*run, "--seed", "2"], capture_output=True, text=True)
+    other = subprocess.run([*again, "--seed", "2"], capture_output=True, text=True)
     assert other.returncode == 2 and "another recipe" in other.stderr
-    subprocess.run(run, check=True, capture_output=True, timeout=300)
+    subprocess.run(again, check=True, capture_output=True, timeout=400)
     assert not checkpoint.exists()
-    one, two = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, out))
+    one, two = (store.read_tensors(tmp_path / f / "inception_v3.safetensors") for f in ("once", "again"))
     assert all(np.abs(tensor - two[name]).max() <= 2e-2 for name, tensor in one.items())
-    logs = [(f / "logs" / "inception_v3.csv").read_text().splitlines() for f in (trained, out)]
-    assert [line.split(",")[:2] for line in logs[0]] == [line.split(",")[:2] for line in logs[1]]
+    losses = [
+        float(line.split(",")[2])
+        for line in (tmp_path / "once" / "logs" / "inception_v3.csv").read_text().splitlines()[1:]
+    ]
+    assert np.mean(losses[-8:]) < np.mean(losses[:8])
 
 
 def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:
@@ -94,6 +115,20 @@ def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Pat
     how = [part if part != "none" else str(tmp_path) for part in command(data, tmp_path / "out")]
     run = subprocess.run(how, capture_output=True, text=True)
     assert run.returncode == 2 and "inception_v3*.weights.h5" in run.stderr
+
+
+def test_the_mean_of_heads_is_one_head() -> None:
+    network, rng = build("inception_v3", "mixed0", 96), np.random.default_rng(0)
+    seen = rng.gamma(1.0, 0.3, (50, 256)).astype(np.float32)
+    standard = set_standard(network, seen)
+    heads = [small_head(256) for _ in range(HEADS)]
+    for head in heads:
+        head.set_weights([rng.normal(0, 0.1, weight.shape) for weight in head.get_weights()])
+    join(network, heads)
+    context, gate, unit = (network.get_layer(name).get_weights() for name in ("context", "gate", HEAD))
+    gates = np.maximum(standard @ context[0] + context[1], 0) @ gate[0] + gate[1]
+    joined = (standard * gates) @ unit[0] + unit[1]
+    assert np.abs(joined - np.mean([np.asarray(head(standard)) for head in heads], axis=0)).max() < 1e-4
 
 
 def test_numbers_do_not_change_with_brightness_tint_or_size() -> None:

@@ -16,7 +16,7 @@ from leukovision.training.sampling import chances
 ACCURACY = 0.9
 """What decided cells shall reach, those called ALL and those called healthy each."""
 
-PULL = 1.0
+PULL = 0.1
 """How strongly the members' weights are drawn to each other, slopes to 1, and an offset to 0. All cells of a
 slide move together, so a few tens of donors say little of these numbers, and one with odd slides says much
 that holds for nobody else."""
@@ -272,12 +272,6 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
     names = [member.backbone for member in manifest.members]
     cells = Cells(**{**vars(cells), "logits": {name: cells.logits[name] for name in names}})
     fitted = fit(cells, accuracy)
-    reached = {
-        "wanted_accuracy": accuracy,
-        "weighing": "classes alike among cells of one size, subjects by the square root of their cells",
-        "cells": len(cells.is_all),
-        "subjects": len(set(cells.subjects)),
-    }
     limited = manifest.domain
     if limited and np.isfinite(cells.distances).any():
         limited = limited.model_copy(update={"distance": domain.threshold(cells.distances)})
@@ -297,9 +291,50 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
             "domain": limited,
             "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
             "thresholds": store.Thresholds(decide=0.5, abstain=fitted.band),
-            "figures": manifest.figures | {"calibration": reached},
+            "figures": manifest.figures | {"calibration": _wanted(cells, accuracy)},
         }
     )
+
+
+def again(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY) -> store.Manifest:
+    """Calibrate an ensemble whose members' own logits are not at hand: as a whole.
+
+    Args:
+        manifest: of the ensemble.
+        cells: of `predictions.of_scores`: what it said of subjects that it was not trained on.
+        accuracy: what the decided cells shall reach.
+
+    Returns:
+        The manifest with temperatures, bias, the band of "unsure" and how slides vary; weights stay.
+
+    Raises:
+        ValueError: as `cross_fit`.
+    """
+    fitted = fit(cells, accuracy)
+    (temperature,) = fitted.temperatures.values()
+    members = [
+        member.model_copy(update={"temperature": round(member.temperature * temperature, 4)})
+        for member in manifest.members
+    ]
+    return manifest.model_copy(
+        update={
+            "members": tuple(members),
+            "bias": round(manifest.bias / temperature + fitted.bias, 4),
+            "thresholds": store.Thresholds(decide=0.5, abstain=fitted.band),
+            "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
+            "figures": manifest.figures | {"calibration": _wanted(cells, accuracy)},
+        }
+    )
+
+
+def _wanted(cells: Cells, accuracy: float) -> dict[str, Any]:
+    """What the manifest says of how it was calibrated."""
+    return {
+        "wanted_accuracy": accuracy,
+        "weighing": "classes alike among cells of one size, subjects by the square root of their cells",
+        "cells": len(cells.is_all),
+        "subjects": len(set(cells.subjects)),
+    }
 
 
 def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:

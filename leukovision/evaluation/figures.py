@@ -117,12 +117,7 @@ def measure(
             name: interval(found[ENSEMBLE]["log_loss"] - found[name]["log_loss"]) for name in rivals
         },
         "decided": {"wanted_accuracy": accuracy} | _decided(cells, crossed, people),
-        "rejected": {
-            name: round(float((~cells.in_domain)[mask].mean()), 4)
-            for name, mask in (
-                ("all", cells.is_all >= 0), ("ALL", cells.is_all == 1), ("healthy", cells.is_all == 0),
-            )
-        },
+        "rejected": _rejected(cells),
         "by_mean_logit": _by_mean_logit(subjects, draws, seed),
         "shortcuts": _shortcuts(cells, crossed.folds, people),
         "area_bands": _area_bands(cells, p_all[ENSEMBLE], draws, seed),
@@ -137,6 +132,15 @@ def _figures(cells: Cells, p_all: np.ndarray, people: People) -> dict[str, np.nd
     found = figures(cells.is_all, p_all, people)
     area = cells.looks.get("area")
     return found if area is None else {"matched_auc": matched_auc(p_all, area, people)} | found
+
+
+def _rejected(cells: Cells) -> dict[str, float] | None:
+    """The share of cells out of domain, of all and by class; None where that was not looked at."""
+    if np.isnan(cells.distances).all() and cells.in_domain.all():
+        return None
+    out, kinds = ~cells.in_domain, {"all": cells.is_all >= 0, "ALL": cells.is_all == 1}
+    kinds["healthy"] = cells.is_all == 0
+    return {name: round(float(out[mask].mean()), 4) for name, mask in kinds.items()}
 
 
 def _decided(cells: Cells, crossed: CrossFitted, people: People) -> dict[str, Interval | None]:

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from leukovision.store import write_whole
+from leukovision.store import SCORES, write_whole
 
 LOGIT = "logit_"
 """Before a member's name: the column of its raw logit, before any calibration."""
 
+_SCORED = ("area", "red", "green", "blue")
 _FIXED = ("file", "subject", "class", "part", "views", "decision", "p_all", "in_domain", "distance")
 
 
@@ -103,6 +104,36 @@ def read(path: Path) -> Cells:
         {column: numbers(column) for column in columns if column not in (*_FIXED, *members)},
         int(numbers("views")[0]),
     )
+
+
+def of_scores(path: Path, groups: Mapping[str, str] | None = None) -> Cells:
+    """Read `store.SCORES` of an ensemble's folder, which has the ensemble's p(ALL) and not its members'.
+
+    Args:
+        path: the file.
+        groups: the part of each subject; by default all are in one.
+
+    Returns:
+        Cells with one member, "ensemble". Whether they were in domain is not in the file: all count as such.
+
+    Raises:
+        ValueError: it is another table.
+        FileNotFoundError: there is no such file.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        # Four digits are kept, so that 0 and 1 stand for what is nearer to them than half of the last.
+        p_all = np.clip([float(row["p_all"]) for row in rows], 5e-5, 1 - 5e-5)
+        looks = {name: np.array([float(row[name]) for row in rows]) for name in _SCORED}
+        is_all = np.array([int(row["is_all"]) for row in rows])
+        subjects = np.array([row["subject"] for row in rows])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path}: not the {SCORES} that `calibrate` writes.") from None
+    parts = np.array([(groups or {}).get(subject, "") for subject in subjects])
+    unknown = np.full(len(rows), np.nan)
+    logits = {"ensemble": np.log(p_all / (1 - p_all))}
+    return Cells(is_all, subjects, parts, logits, p_all, np.ones(len(rows), dtype=bool), unknown, looks)
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

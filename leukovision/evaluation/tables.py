@@ -59,8 +59,7 @@ Decided, that is outside the band of "unsure" and in domain, for a wanted accura
 {decided["wanted_accuracy"]:.2f} over all cells:
 
 {grid(["", "all cells", "ALL", "healthy"], band)}
-Rejected by the domain check: {rejected["all"]:.1%} of cells ({rejected["ALL"]:.1%} of ALL,
-{rejected["healthy"]:.1%} of healthy).
+{_rejected(rejected)}
 
 Several cells of one slide, subjects weighed alike: balanced accuracy of each cell alone, and of the cells
 together; how many such batches are decided, and how many of these rightly:
@@ -78,6 +77,15 @@ AUC of the ensemble among cells of like size:
 By subject, the weakest of each class first:
 
 {by_subject(content)}"""
+
+
+def _rejected(shares: Mapping[str, float] | None) -> str:
+    if shares is None:
+        return "Whether the cells were in domain was not looked at: some of these decisions are not given."
+    return (
+        f"Rejected by the domain check: {shares['all']:.1%} of cells ({shares['ALL']:.1%} of ALL, "
+        f"{shares['healthy']:.1%} of healthy)."
+    )
 
 
 def of_members(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def parts(images: Sequence[Image], by: str) -> list[str]:
         return [image.fold for image in images]
     drawn = _BY_IMAGE.fullmatch(by)
     if by != "subject" and not drawn:
-        groups = _groups(Path(by))
+        groups = read_groups(Path(by))
         return [groups.get(image.subject, "") for image in images]
     # Sorted by what does not change with the place of the folder, so that each copy is dealt alike.
     order = sorted(range(len(images)), key=lambda n: _key(images[n]))
@@ -160,8 +160,12 @@ def _key(image: Image) -> tuple[str, int, str, str]:
     return image.fold, image.is_all, image.path.name, image.sha256
 
 
-def _groups(table: Path) -> dict[str, str]:
-    """The group of each subject of a CSV."""
+def read_groups(table: Path) -> dict[str, str]:
+    """The group of each subject of a CSV with columns group and subject.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
     wanted = "a split is folds, subject, image, or a CSV with columns group and subject"
     if not table.is_file():
         raise ValueError(f"{str(table)!r} is no split and no file; {wanted}.")
