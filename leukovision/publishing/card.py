@@ -89,7 +89,7 @@ microscopes, other cells.
 - Input: {field}, {input.size} px, {colour}.
 - Judged on {content["cells"]:,} cells of {people["ALL"]} subjects with ALL and {people["healthy"]} healthy
   donors, by networks of the same recipe that had seen none of the subjects they judge.
-- p(ALL) is meant for where {content["prevalence"]:.0%} of the cells are ALL, as in these data.
+- p(ALL) is meant for where half of the cells of any one size are ALL.
 
 ## Figures
 
