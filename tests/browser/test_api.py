@@ -97,7 +97,7 @@ def test_health_is_answered(address):
 
 
 def test_the_curl_lines_of_the_readme_judge_a_cell(address, picture):
-    text = (ROOT / "README.md").read_text().split("### From a program")[1].split("\n## ")[0]
+    text = (ROOT / "docs" / "programs.md").read_text()
     lines = re.sub(r"\\\n\s*", " ", text).replace("http://127.0.0.1:7860", address)
     upload, call, read = re.findall(r"^    (curl .+?)(?: {2,}#.*)?$", lines, re.M)
 
