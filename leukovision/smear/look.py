@@ -51,7 +51,7 @@ def look(rgb: np.ndarray) -> Seen | None:
         measured, guessed = red_cells(od)
         if measured > 16 or zoom == 1:
             break
-    if odd := two_kinds(od):
+    if np.isnan(measured) and (odd := two_kinds(od)):
         return look_at(rgb, odd[2] / zoom, odd[:2])
     measured, size = measured / zoom, guessed / zoom
     if size < 2 * measured:
