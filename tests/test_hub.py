@@ -129,7 +129,7 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
     digest = hashlib.sha256(np.ascontiguousarray(own.cam)).hexdigest()
     for name in (pinned, "me/leuko@v1.2"):
         status, lines = run("-c", JUDGE, name)
-        assert lines[-2:] == [f"{own.p_all!r} {digest}", f"compact 1.2 ({pinned})"]
+        assert lines[-2:] == [f"{own.p_all!r} {digest}", f"compact 1.3 ({pinned})"]
 
 
 def test_what_would_be_published_is_written_to_a_folder_instead(run, tmp_path):

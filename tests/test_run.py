@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from leukovision.training.cells import write
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from leukovision import Ensemble, batch, cli, painter, store
+from leukovision.evaluation.predictions import write
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 OLD = b"an older, good table\n" * 400
