@@ -49,7 +49,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     figures["unseen"]["ensemble"].pop("matched_auc", None)
     figures.pop("saved_again", None)
     (folder / "README.md").unlink()
-    (folder / "ensemble.json").write_text(json.dumps(content))
+    (folder / "ensemble.json").write_text(json.dumps(content | {"limits": ""}))
     page = model.model_html(Found(folder, "here"))
     assert "new clinic" not in page and "saved again" not in page
     interval = {"value": 0.912, "low": 0.85, "high": 0.95}
