@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from sklearn.neural_network import MLPClassifier
 
-from leukovision import read_cell
+from leukovision import painter, read_cell
 from leukovision.smear.stain import density, resized, stains
 from leukovision.smear.tissue import CYTOPLASM, NUCLEUS, OUTSIDE, features
 
@@ -174,6 +174,36 @@ def drawn(count: int, rng: np.random.Generator) -> Iterator[Labelled]:
         yield np.clip(soft, 0, 255).astype(np.uint8), labels, size * rng.uniform(0.8, 1.2)
 
 
+def painted(count: int, rng: np.random.Generator) -> Iterator[Labelled]:
+    """Painted cells, dark and large, among red cells that crowd around and over each other."""
+    for number in range(count):
+        size, (height, width) = 90, (560, 720)
+        slide = rng.uniform(195, 250, 3)
+        red = np.array([0.13, 0.42, 0.44]) * rng.uniform(0.6, 1.5) * rng.uniform(0.8, 1.25, 3)
+        y, x = np.mgrid[:height, :width]
+        od = np.zeros((height, width, 3))
+        for _ in range(rng.integers(8, 70)):
+            r = np.hypot(y - rng.uniform(0, height), x - rng.uniform(0, width)) / (size / 2)
+            rim = 1 - rng.uniform(0.1, 0.5) * np.clip(1 - 2 * r + 0.4, 0, 1)
+            od += (np.clip((1 - r) * 12, 0, 1) * rim)[..., None] * red
+        photo = slide * np.exp(-np.minimum(od, 1.6 * red))
+        labels = np.zeros((height, width), np.uint8)
+        light = np.array([1.9, 2.6, 2.0]) * rng.uniform(0.6, 1.15) * rng.uniform(0.85, 1.15, 3)
+        look = (painter.blast_like, painter.lymphocyte_like)[number % 2](1000 + number)
+        cell = painter.paint(look, seed=1000 + number).astype(float)
+        zoom = rng.uniform(0.55, 1.1)
+        cell = np.asarray(resized(cell.astype(np.uint8), zoom)).astype(float)
+        mask = cell.max(axis=-1) > 12
+        top, left = (int(rng.integers(0, most - side)) for most, side in zip((height, width), mask.shape, strict=True))
+        there = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
+        photo[there] = np.where(mask[..., None], cell * light, photo[there])
+        green = ndimage.gaussian_filter(photo[there][..., 1], 1)
+        dark = green < threshold_otsu(green[mask]) + 15
+        labels[there] = np.select([mask & dark, mask], [NUCLEUS, CYTOPLASM], OUTSIDE)
+        photo = ndimage.gaussian_filter(photo, (0.7, 0.7, 0)) + rng.normal(0, 2, photo.shape)
+        yield np.clip(photo, 0, 255).astype(np.uint8), labels, size * rng.uniform(0.8, 1.2)
+
+
 def changed(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The photo as another camera or light might have it."""
     image = Image.fromarray(photo)
@@ -215,6 +245,7 @@ def gathered(asked: argparse.Namespace, rng: np.random.Generator) -> tuple[np.nd
         (boxed(asked.smears, asked.half, rng), 2, 1500),
         (blasts(asked.smears, asked.cells, asked.half, rng), 2, 800),
         (drawn(60, rng), 1, 1500),
+        (painted(asked.painted, rng), 2, 1500),
     ]
     for source, times, count in sources:
         for photo, labels, size in source:
@@ -238,6 +269,7 @@ def main() -> None:
     parser.add_argument("--smears", type=Path, default=fields.SHARED / "smears")
     parser.add_argument("--cells", type=Path, default=fields.SHARED / "cnmc")
     parser.add_argument("--half", choices=("odd", "even"))
+    parser.add_argument("--painted", type=int, default=24)
     parser.add_argument("--hidden", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("leukovision/smear/tissue.json"))

@@ -29,6 +29,8 @@ def browser() -> Iterator:
             args=[
                 "--no-sandbox", "--disable-gpu", "--disable-background-networking",
                 "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+                # A public page may not show what this machine serves; here both are the test's.
+                "--disable-features=LocalNetworkAccessChecks",
             ],
         )  # fmt: skip
         yield chromium
