@@ -194,7 +194,9 @@ def painted(count: int, rng: np.random.Generator) -> Iterator[Labelled]:
         zoom = rng.uniform(0.55, 1.1)
         cell = np.asarray(resized(cell.astype(np.uint8), zoom)).astype(float)
         mask = cell.max(axis=-1) > 12
-        top, left = (int(rng.integers(0, most - side)) for most, side in zip((height, width), mask.shape, strict=True))
+        top, left = (
+            int(rng.integers(0, most - side)) for most, side in zip((height, width), mask.shape, strict=True)
+        )
         there = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
         photo[there] = np.where(mask[..., None], cell * light, photo[there])
         green = ndimage.gaussian_filter(photo[there][..., 1], 1)

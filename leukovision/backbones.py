@@ -38,8 +38,9 @@ class Backbone:
         application: its function in `keras.applications`.
         full: the layer that the map comes from when the network is whole (the last feature map).
         compact: the same when it is cut in mid-network, where the map is 14 to 29 wide at 256 px.
-        whole: the same where every layer is trained, at 144 px: the map is 7 to 15 wide.
-        stem: how many of the first convolutions are never trained: edges and colours are the same in cells.
+        whole: the same where nearly every layer is trained, at 192 px: the map is 10 to 21 wide.
+        stem: how many of the first convolutions are never trained: edges and colours are the same in cells
+            (of InceptionV3 all up to `mixed0`).
         start: prefix of the file of ImageNet weights in a `--backbone-weights` folder.
     """
 
@@ -83,7 +84,7 @@ BACKBONES = {
         full="mixed10",
         compact="mixed3",
         whole="mixed7",
-        stem=5,
+        stem=12,
         start="inception_v3",
     ),
 }

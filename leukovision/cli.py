@@ -250,6 +250,12 @@ def train(
     rate: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
     geometry: Annotated[str | None, typer.Option(help="fill (each cell to one area) or crop.")] = None,
     colour: Annotated[str | None, typer.Option(help="plain or standardised (on the cell).")] = None,
+    field: Annotated[
+        int | None, typer.Option(min=75, max=450, help="With crop: side of the middle that is cut out, px.")
+    ] = None,
+    chroma: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Side of the squares that chroma is averaged over, px.")
+    ] = None,
     resaved: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the cells that are saved again.")
     ] = None,
@@ -278,7 +284,13 @@ def train(
         images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
         recipe = Recipe.of(
             preset,
-            input={"size": size, "geometry": geometry, "colour": colour},
+            input={
+                "size": size,
+                "geometry": geometry,
+                "colour": colour,
+                "field": field,
+                "chroma": chroma,
+            },
             changes={"resaved": resaved, "stain": stain},
             even_sizes=even_sizes,
             seed=seed,

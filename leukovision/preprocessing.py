@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from leukovision.cell import BLACK, FRAME, Cell, foreground
 
 CROP = 300
-"""Side of the centre crop of the frame, px: as the first C-NMC papers cut it."""
+"""Side of the centre crop of the frame, px, if nothing else is said: as the first C-NMC papers cut it."""
 
 FILL = 0.82
 """Diameter of a disc of the cell's area, as a part of the frame's side, when the cell fills it."""
@@ -24,15 +25,21 @@ class Input:
 
     Attributes:
         geometry: `fill` scales each cell to the same area, so that size says nothing;
-            `crop` takes the 300 px in the middle of the frame, so that size stays.
+            `crop` takes the middle of the frame, so that size stays.
+        field: side of that middle, px. As large as `size`, every pixel is the camera's own.
         size: side of the square that the backbones read, px.
         colour: `standardised` brings each channel of the cell's own pixels to median 0 and one spread,
             so that stain and brightness say little; `plain` leaves the colours.
+        chroma: side of the square over which chroma (Cb and Cr of YCbCr) is averaged within the cell, px of
+            the picture; 1 leaves it. Fine chroma is the camera's and the file's more than the cell's, and is
+            what saving as JPEG destroys first.
     """
 
     geometry: Literal["fill", "crop"] = "fill"
     size: int = 256
     colour: Literal["standardised", "plain"] = "standardised"
+    field: int = CROP
+    chroma: int = 1
 
     def picture(
         self,
@@ -53,7 +60,7 @@ class Input:
             (side, side, 3) uint8, RGB.
         """
         side = side or self.size
-        left, top, width = _field(cell, self.geometry, margin)
+        left, top, width = self._field(cell, margin)
         left, top = left + moved[0] * width, top + moved[1] * width
         # Black all around, so that a field wider than the frame can be cut out of it.
         pad = max(0, int(np.ceil(max(-left, -top, left + width - FRAME, top + width - FRAME))))
@@ -63,10 +70,41 @@ class Input:
 
     def numbers(self, picture: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8 picture -> (h, w, 3) float32: black is -1, a cell's pixels mostly -1 to 1."""
+        if self.chroma > 1:
+            picture = coarse_chroma(picture, self.chroma)
         if self.colour == "plain":
             # What compression leaves around the cell is black, too.
             return np.where(foreground(picture)[..., None], picture / np.float32(127.5) - 1, np.float32(-1))
         return standardise(picture)
+
+    def _field(self, cell: Cell, margin: float) -> tuple[float, float, float]:
+        """Left, top and width, px of the cell's frame, of what the backbones look at."""
+        if self.geometry == "crop" or not cell.on_black:
+            width = (self.field if self.geometry == "crop" else FRAME) * margin
+            return (FRAME - width) / 2, (FRAME - width) / 2, width
+        own = cell.outline[cell.box]
+        area = np.count_nonzero(own)
+        width = float(np.sqrt(4 * area / np.pi)) / FILL * margin
+        top, left = (
+            place.start + own.sum(axis=1 - axis) @ np.arange(own.shape[axis]) / area + 0.5 - width / 2
+            for axis, place in enumerate(cell.box)
+        )
+        return left, top, width
+
+
+def coarse_chroma(picture: np.ndarray, side: int) -> np.ndarray:
+    """(h, w, 3) uint8 RGB -> the same with its chroma averaged over squares of `side` px, the luminance as it
+    was. Only the cell's own pixels are averaged: the black around it has no colour to give."""
+    cell = foreground(picture)
+    luminance, *chroma = np.moveaxis(np.asarray(Image.fromarray(picture).convert("YCbCr")), -1, 0)
+    count = np.maximum(ndimage.uniform_filter(cell.astype(np.float32), side), 1e-3)
+    even = [
+        ndimage.uniform_filter(np.where(cell, part - np.float32(128), 0), side) / count for part in chroma
+    ]
+    channels = [luminance, *(np.clip(np.rint(part + 128), 0, 255).astype(np.uint8) for part in even)]
+    result = np.asarray(Image.fromarray(np.stack(channels, axis=-1), "YCbCr").convert("RGB")).copy()
+    result[~cell] = picture[~cell]
+    return result
 
 
 def inside(numbers: np.ndarray) -> np.ndarray:
@@ -106,18 +144,3 @@ def _quantiles(counts: Sequence[int], parts: Sequence[float]) -> np.ndarray:
     whole, rest = np.divmod(np.multiply(parts, below[-1] - 1), 1)
     low, high = np.searchsorted(below, whole, "right"), np.searchsorted(below, np.ceil(whole + rest), "right")
     return np.asarray(low + rest * (high - low))
-
-
-def _field(cell: Cell, geometry: str, margin: float) -> tuple[float, float, float]:
-    """Left, top and width, px of the cell's frame, of what the backbones look at."""
-    if geometry == "crop" or not cell.on_black:
-        width = (CROP if geometry == "crop" else FRAME) * margin
-        return (FRAME - width) / 2, (FRAME - width) / 2, width
-    own = cell.outline[cell.box]
-    area = np.count_nonzero(own)
-    width = float(np.sqrt(4 * area / np.pi)) / FILL * margin
-    top, left = (
-        place.start + own.sum(axis=1 - axis) @ np.arange(own.shape[axis]) / area + 0.5 - width / 2
-        for axis, place in enumerate(cell.box)
-    )
-    return left, top, width

@@ -59,11 +59,13 @@ class _Part(pydantic.BaseModel):
 
 
 class InputSpec(_Part):
-    """How a cell becomes numbers; the fields are those of `pixels.Input`."""
+    """How a cell becomes numbers; the fields are those of `preprocessing.Input`."""
 
     geometry: Literal["fill", "crop"] = "fill"
     size: Annotated[int, pydantic.Field(ge=75, le=1024)] = 256
     colour: Literal["standardised", "plain"] = "standardised"
+    field: Annotated[int, pydantic.Field(ge=75, le=450)] = 300
+    chroma: Annotated[int, pydantic.Field(ge=1, le=64)] = 1
 
 
 class MemberSpec(_Part):

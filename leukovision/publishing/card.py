@@ -57,7 +57,7 @@ def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
     images, trained = (manifest.training.get(kind, {}) for kind in ("images", "subjects"))
     people, decided = content["subjects"], known(content["decided"])
     input, (low, high) = manifest.input, manifest.thresholds.abstain
-    field = "the cell scaled to one area" if input.geometry == "fill" else "the middle of the picture"
+    field = "the cell scaled to one area" if input.geometry == "fill" else f"the middle {input.field} px"
     colour = (
         "each colour channel standardised on the cell" if input.colour == "standardised" else "plain colour"
     )

@@ -75,6 +75,8 @@ def _with(part: Any, given: Mapping[str, Any]) -> Any:
 _LAYERS: dict[str, Any] = {"trained": "layers", "batch": 16, "rate": 1e-4, "decay": 0.01}
 PRESETS = {
     "compact": Recipe(),
-    "whole": Recipe("whole", input=Input("crop", 144, "plain"), samples=20_000, **_LAYERS),
+    "whole": Recipe(
+        "whole", input=Input("crop", 192, "plain", field=192, chroma=6), samples=10_000, **_LAYERS
+    ),
     "full": Recipe("full", input=Input("crop", 300, "plain"), samples=20_000, **_LAYERS),
 }
