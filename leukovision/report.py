@@ -19,14 +19,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from leukovision import words
 from leukovision.batch import THUMBNAIL, UNREADABLE, Row, counts, several
 from leukovision.cell import foreground, largest_part
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.faithfulness import against_chance
+from leukovision.explain import sentences
+from leukovision.explain.faithfulness import against_chance
+from leukovision.explain.overlay import BLUE, COMBINED, RED, cams, colours, overlays, scale_of
 from leukovision.hub import EMBEDDED
-from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import BLUE, COMBINED, RED, cams, colours, overlays, scale_of
+from leukovision.i18n import ENGLISH, Texts
 
 SCHEMA_VERSION = "1.1"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
@@ -200,13 +200,13 @@ def of_cell(
         texts: of a language.
     """
     name, thresholds = base_name(name), ensemble.manifest.thresholds
-    first, then = words.headline(analysis, thresholds.decide, texts)
+    first, then = sentences.headline(analysis, thresholds.decide, texts)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     maps = cams(analysis)
     constants = {key: member.constant for key, member in analysis.members.items()}
     said = {
-        key: words.describe_map(cam, outline, constants.get(key, analysis.constant), texts)
+        key: sentences.describe_map(cam, outline, constants.get(key, analysis.constant), texts)
         for key, cam in maps.items()
     }
     content = CellReport(
@@ -229,7 +229,7 @@ def of_cell(
         ],
         map=said[COMBINED],
         scale=scale_of(maps),
-        sum=words.sum_line(analysis, texts),
+        sum=sentences.sum_line(analysis, texts),
         check=_check(ensemble, analysis, texts),
     )  # fmt: skip
     return Report(
@@ -287,7 +287,7 @@ def _slides(ensemble: Ensemble, rows: Sequence[Row], texts: Texts) -> list[Toget
         # JSON has no nan.
         said: dict[str, Any] = {key: None if value != value else value for key, value in asdict(one).items()}
         said["reason"] = texts.said(one.reason)
-        told.append(Together(name=name, words=words.together(one, name, texts), **said))
+        told.append(Together(name=name, words=sentences.together(one, name, texts), **said))
     return told
 
 
@@ -365,9 +365,9 @@ def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
     return Check(
         target=target,
         shares=own.shares.tolist(),
-        by_map=words.p_all_of(target, own).tolist(),
-        by_chance=words.p_all_of(target, random).tolist(),
-        words=words.check_line(target, own, random, texts),
+        by_map=sentences.p_all_of(target, own).tolist(),
+        by_chance=sentences.p_all_of(target, random).tolist(),
+        words=sentences.check_line(target, own, random, texts),
     )
 
 
@@ -416,13 +416,13 @@ def _notes(content: CellReport | BatchReport, texts: Texts) -> list[tuple[str, s
 def _cell_layout(
     content: CellReport, analysis: Analysis, said: Mapping[str, str], texts: Texts
 ) -> dict[str, Any]:
-    parts = dict(words.addition(analysis))
-    titles = {key: words.title_of(key) for key in analysis.members} | {COMBINED: texts("result.combined")}
+    parts = dict(sentences.addition(analysis))
+    titles = {key: sentences.title_of(key) for key in analysis.members} | {COMBINED: texts("result.combined")}
     ticks = [texts.figure(part * content.scale, "+g") if part else "0" for part in (-1, -0.5, 0, 0.5, 1)]
     odd = f"{texts('result.odd')} {content.reason} {texts('result.no_trust')}"
 
     def line(title: str, p_all: float, logits: float) -> list[str]:
-        return [title, texts.figure(p_all, ".2f"), words.signed(logits, texts)]
+        return [title, texts.figure(p_all, ".2f"), sentences.signed(logits, texts)]
 
     return _layout(content, texts("report.cell_title", name=content.file), texts) | {
         "decision": content.decision,

@@ -10,7 +10,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from leukovision import demo
-from leukovision.pictures import BLUE, OPACITY, RED
+from leukovision.explain.overlay import BLUE, OPACITY, RED
 
 # Linear RGB as it is seen without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
 EYES = {

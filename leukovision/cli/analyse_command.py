@@ -19,9 +19,9 @@ from leukovision.cli.options import EnsembleOption
 from leukovision.cli.terminal import console, errors_as_sentences, note, plain, progress, show_left
 
 if TYPE_CHECKING:
+    from leukovision.artifact import SlideSpec
     from leukovision.batch import File, Row
     from leukovision.slide import SlideDecision
-    from leukovision.store import SlideSpec
 
 
 def analyse(
@@ -96,7 +96,7 @@ def _judge_with_ray(
     tables: dict[str, Path],
 ) -> tuple[list[Row], str, SlideSpec | None]:
     """The rows, who decided, and how slides vary."""
-    from leukovision import batch, many, store
+    from leukovision import artifact, batch, many
     from leukovision.ensemble import Source
 
     found = loading.find(ensemble)
@@ -104,8 +104,8 @@ def _judge_with_ray(
         many.judge(found, files, out, address, workers, views, advance)
     rows = list(many.rows(files, out))
     for kind, path in tables.items():
-        store.write_whole(path, batch.TABLES[kind](rows))
-    manifest = store.read_manifest(found.folder)
+        artifact.write_whole(path, batch.TABLES[kind](rows))
+    manifest = artifact.read_manifest(found.folder)
     return rows, str(Source(manifest.name, manifest.version, found.origin)), manifest.slide
 
 

@@ -20,7 +20,7 @@ def cut(
     out: Annotated[Path, typer.Option(help="Folder for the cells and cells.csv.")],
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
-    from leukovision import run, sources, store
+    from leukovision import artifact, run, sources
     from leukovision.batch import csv_of, find
     from leukovision.cell import CellError
     from leukovision.smear import find_cells
@@ -53,7 +53,7 @@ def cut(
                     rows.append(dict(zip(COLUMNS, (photo.name, number, box, marks, file), strict=True)))
                 advance(done, len(files))
         finally:  # also of those that there are when it is stopped
-            store.write_whole(out / "cells.csv", csv_of(COLUMNS, rows))
+            artifact.write_whole(out / "cells.csv", csv_of(COLUMNS, rows))
     for sentence in refused:
         console.print(plain(sentence), highlight=False, soft_wrap=True)
     marked = sum(bool(row["marks"]) for row in rows)

@@ -62,7 +62,7 @@ def resave(
     sample: Annotated[int, typer.Option(min=1, help="So many cells, evenly by subject.")] = 500,
 ) -> None:
     """Measure how many decisions change when another program saves the cells again."""
-    from leukovision import store
+    from leukovision import artifact
     from leukovision.evaluation import predictions, saved_again, score
     from leukovision.evaluation.tables import shown
     from leukovision.training import dataset
@@ -77,7 +77,7 @@ def resave(
             rows = saved_again.measure(loaded, images, partial(advance, of=len(images)))
         predictions.write(out / "saved_again.csv", rows)
         content = saved_again.summary(rows)
-        store.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
+        artifact.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
     columns = ("turned", "changed", "domain", "shift")
     table = Table(f"{len(images)} cells", *columns)
     for kind, found in content.items():
@@ -116,20 +116,20 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="With scores.csv: folder for figures.* and plots.")] = None,
 ) -> None:
     """Set temperatures, weights, bias and the band of "unsure" from held-out subjects; keep their scores."""
-    from leukovision import store
+    from leukovision import artifact
     from leukovision.evaluation import calibrate as calibration
     from leukovision.evaluation import figures, predictions
     from leukovision.training.dataset import read_groups
 
     with errors_as_sentences():
-        manifest, whole = store.read_manifest(ensemble), table.name == store.SCORES
+        manifest, whole = artifact.read_manifest(ensemble), table.name == artifact.SCORES
         groups = read_groups(split) if split else None
         held_out = predictions.of_scores(table, groups) if whole else predictions.read(table)
         calibrated = (calibration.again if whole else calibration.calibrate)(manifest, held_out, accuracy)
         if whole and out:
             _show_figures(figures.write(held_out, out, accuracy))
-        store.write_manifest(ensemble, calibrated)
-        predictions.write(ensemble / store.SCORES, calibration.scores(held_out, accuracy))
+        artifact.write_manifest(ensemble, calibrated)
+        predictions.write(ensemble / artifact.SCORES, calibration.scores(held_out, accuracy))
     low, high = calibrated.thresholds.abstain
     console.print(f"unsure between {low} and {high}", highlight=False)
 
@@ -151,7 +151,7 @@ def trust(
 ) -> None:
     """Measure how far each method's maps can be trusted, on cells that the networks had not seen."""
     from leukovision.evaluation import saliency_benchmark, score
-    from leukovision.saliency import METHODS
+    from leukovision.explain.methods import METHODS
     from leukovision.training import dataset
 
     rows: list[dict[str, Any]] = []

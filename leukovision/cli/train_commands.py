@@ -25,14 +25,14 @@ def audit(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
 ) -> None:
     """Say what is wrong with training data; exit status 1 if the split leaks."""
-    from leukovision import store
+    from leukovision import artifact
     from leukovision.training import audit
 
     with errors_as_sentences(), progress("files") as advance:
         found = audit.audit(data, split, hold_out, advance)
         if json_file:
             text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
-            store.write_whole(json_file, (text + "\n").encode())
+            artifact.write_whole(json_file, (text + "\n").encode())
     _show_audit(found)
     if found.split and found.split.leak:
         raise typer.Exit(1)
@@ -81,7 +81,7 @@ def train(
     ] = None,
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
-    from leukovision import store
+    from leukovision import artifact
     from leukovision.training import dataset
     from leukovision.training.fit import fit
     from leukovision.training.recipe import Recipe
@@ -110,7 +110,7 @@ def train(
             advance(done, of, f"{what} {remark}")
 
         out.mkdir(parents=True, exist_ok=True)
-        with store.alone(out):
+        with artifact.alone(out):
             manifest = fit(
                 images,
                 out,

@@ -13,17 +13,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from leukovision import painter
+from leukovision import synthetic
+from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError, read_cell
 from leukovision.demo import charts, guard, render, scores, visitor
 from leukovision.demo.changes import Changes, changed, window
 from leukovision.ensemble import Ensemble
-from leukovision.faithfulness import alike, cell_of
-from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import is_dark
-from leukovision.saliency import DEFAULT, METHODS, explain
-from leukovision.store import StoreError
-from leukovision.twin import DEPTHS, twin
+from leukovision.explain.faithfulness import alike, cell_of
+from leukovision.explain.methods import DEFAULT, METHODS, explain
+from leukovision.explain.overlay import is_dark
+from leukovision.explain.randomization import DEPTHS, twin
+from leukovision.i18n import ENGLISH, Texts
 
 SIDE = 320
 """Side of the pictures under the maps, px."""
@@ -304,11 +304,11 @@ def _draw(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> Opening
             "diameter", "nucleus_to_cytoplasm", "chromatin", "nucleoli", "irregularity", "stain", "hue",
         )
     }  # fmt: skip
-    defaults = asdict(painter.CellRecipe())
+    defaults = asdict(synthetic.CellRecipe())
 
     def draw(seed: int, steps: Steps, *values: Any, what: str = "start") -> tuple[str, Steps]:
-        recipe = painter.CellRecipe(**dict(zip(shown, values, strict=True)))
-        cell = read_cell(painter.paint(recipe, seed), "drawn")
+        recipe = synthetic.CellRecipe(**dict(zip(shown, values, strict=True)))
+        cell = read_cell(synthetic.paint(recipe, seed), "drawn")
         _, page, steps = _traced(get_ensemble, cell, Changes(), steps, f"teach.step.{what}", see=True)
         return page, steps
 
@@ -319,7 +319,7 @@ def _draw(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> Opening
         with gr.Column(scale=1, min_width=260):
             controls = [
                 gr.Slider(
-                    *painter.RANGES[name], defaults[name], label=visitor.label(f"teach.trait.{name}"),
+                    *synthetic.RANGES[name], defaults[name], label=visitor.label(f"teach.trait.{name}"),
                     elem_id=f"lv-draw-{name}", step=1 if name in ("nucleoli", "diameter") else 0.01,
                 )
                 for name in shown
@@ -445,8 +445,8 @@ def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
     own = random.Random(f"{seed} {place}")
     truth = own.choice(("ALL", "healthy"))
     number = own.randrange(1_000_000)
-    recipe = (painter.blast_like if truth == "ALL" else painter.lymphocyte_like)(number)
-    return read_cell(painter.paint(recipe, number), "drawn"), truth
+    recipe = (synthetic.blast_like if truth == "ALL" else synthetic.lymphocyte_like)(number)
+    return read_cell(synthetic.paint(recipe, number), "drawn"), truth
 
 
 def truth_of(name: str) -> str:

@@ -11,7 +11,7 @@ from leukovision import report
 from leukovision.batch import MAX_PICTURES, Row
 from leukovision.demo import batch
 from leukovision.demo.build import build
-from leukovision.language import ENGLISH
+from leukovision.i18n import ENGLISH
 
 
 @pytest.fixture(scope="module")

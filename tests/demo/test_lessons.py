@@ -7,17 +7,17 @@ import csv
 import numpy as np
 import pytest
 
-from leukovision import painter
+from leukovision import synthetic
+from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores, teach
 from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
 from leukovision.hub import EMBEDDED
-from leukovision.store import SCORES
 
 
 @pytest.fixture(scope="module")
 def cell():
-    return read_cell(painter.paint(painter.CellRecipe(), seed=3), "drawn")
+    return read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3), "drawn")
 
 
 def test_a_cell_with_no_changes_is_the_same_cell(cell):
