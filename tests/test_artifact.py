@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from leukovision import Ensemble, StoreError, artifact, batch, load_ensemble, read_cell, report, synthetic
+from leukovision import Ensemble, StoreError, artifact, batch, load_ensemble, read_cell, synthetic
 from leukovision.demo import model, scores
 from leukovision.hub import Found
 from leukovision.i18n import ENGLISH
+from leukovision.report import compose
 
 MEMBER = "inception_v3"
 
@@ -118,7 +119,7 @@ def test_odd_figures_are_as_if_there_were_none(ensemble: Ensemble, unseen: objec
     manifest = ensemble.manifest.model_copy(update={"figures": {"unseen": unseen}})
     odd = Ensemble.__new__(Ensemble)
     odd.manifest = manifest
-    assert report._unseen(ensemble, ENGLISH) and report._unseen(odd, ENGLISH) == ""
+    assert compose._unseen(ensemble, ENGLISH) and compose._unseen(odd, ENGLISH) == ""
 
 
 @pytest.mark.parametrize("name", ["ensemble.json", f"{MEMBER}.safetensors", "domain.safetensors"])

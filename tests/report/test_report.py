@@ -21,7 +21,7 @@ from leukovision import Ensemble, batch, cli, read_cell, report, synthetic
 from leukovision.artifact import SlideSpec
 from leukovision.i18n import LANGUAGES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 NAME = "/home/someone/#strong[a] *b* $c$ <d> @e.png"
 
