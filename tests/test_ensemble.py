@@ -163,8 +163,8 @@ def test_what_keras_is_set_to_by_others_changes_nothing(ensemble: Ensemble, tmp_
     settings = {"backend": "jax", "image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     code = (
-        "from leukovision import load_ensemble, painter, read_cell\n"
-        "(found,) = load_ensemble().analyse([read_cell(painter.paint(painter.blast_like(1), seed=1))])\n"
+        "from leukovision import load_ensemble, synthetic, read_cell\n"
+        "(found,) = load_ensemble().analyse([read_cell(synthetic.paint(synthetic.blast_like(1), seed=1))])\n"
         "print(found.p_all)"
     )
     odd = {"KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path)}

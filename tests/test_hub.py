@@ -43,9 +43,9 @@ except StoreError as error:
 JUDGE = """
 import hashlib, sys
 import numpy as np
-from leukovision import load_ensemble, painter, read_cell
+from leukovision import load_ensemble, synthetic, read_cell
 ensemble = load_ensemble(sys.argv[1])
-(found,) = ensemble.analyse([read_cell(painter.paint(painter.CellRecipe(), seed=3))])
+(found,) = ensemble.analyse([read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))])
 print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
 print(found.ensemble)
 """
