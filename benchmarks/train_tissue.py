@@ -246,7 +246,7 @@ def gathered(asked: argparse.Namespace, rng: np.random.Generator) -> tuple[np.nd
         (masked(asked.masks, asked.half, rng), 4, 1500),
         (boxed(asked.smears, asked.half, rng), 2, 1500),
         (blasts(asked.smears, asked.cells, asked.half, rng), 2, 800),
-        (drawn(60, rng), 1, 1500),
+        (drawn(140, rng), 1, 1500),
         (painted(asked.painted, rng), 2, 1500),
     ]
     for source, times, count in sources:
@@ -271,8 +271,8 @@ def main() -> None:
     parser.add_argument("--smears", type=Path, default=fields.SHARED / "smears")
     parser.add_argument("--cells", type=Path, default=fields.SHARED / "cnmc")
     parser.add_argument("--half", choices=("odd", "even"))
-    parser.add_argument("--painted", type=int, default=24)
-    parser.add_argument("--hidden", type=int, default=24)
+    parser.add_argument("--painted", type=int, default=50)
+    parser.add_argument("--hidden", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("leukovision/smear/tissue.json"))
     asked = parser.parse_args()
@@ -283,12 +283,13 @@ def main() -> None:
     network = MLPClassifier(
         (asked.hidden,),
         alpha=1e-4,
-        batch_size=1024,
-        max_iter=25,
+        batch_size=2048,
+        learning_rate_init=2e-3,
+        max_iter=20,
         random_state=asked.seed,
-        n_iter_no_change=25,
+        n_iter_no_change=20,
     )
-    network.fit((x - middle) / spread, y)
+    network.fit(((x - middle) / spread).astype(np.float32), y)
     print(f"loss {network.loss_:.3f}")
     learned = {
         "middle": middle,
