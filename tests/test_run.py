@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from leukovision import Ensemble, artifact, batch, cli, synthetic
+from leukovision.cli import loading
 from leukovision.evaluation.predictions import write
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
@@ -25,7 +26,7 @@ OLD = b"an older, good table\n" * 400
 
 @pytest.fixture(autouse=True)
 def _loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_load", lambda _: ensemble)
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_judged(how, words, ce
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_load", lambda _: pytest.fail("it was too late"))
+    monkeypatch.setattr(loading, "load", lambda _: pytest.fail("it was too late"))
     run = analyse("0.png", *how)
     assert run.exit_code == 2 and words in run.stderr.replace("\n", " "), run.stderr
 
