@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.backbones import BACKBONES
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
@@ -27,7 +27,7 @@ def fit(
     kept: Path | None = None,
     name: str | None = None,
     progress: Progress = lambda *_: None,
-) -> store.Manifest:
+) -> artifact.Manifest:
     """Train an ensemble into a folder. A run that was killed goes on when it is called again.
 
     Args:
@@ -52,7 +52,7 @@ def fit(
     """
     from leukovision.ensemble import load_ensemble
 
-    if (out / store.MANIFEST).exists():
+    if (out / artifact.MANIFEST).exists():
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
     for backbone in backbones:
@@ -62,23 +62,23 @@ def fit(
             else:
                 whole.train(backbone, images, out, recipe, weights, progress)
     specs = [
-        store.MemberSpec(
+        artifact.MemberSpec(
             backbone=backbone,
             cut=BACKBONES[backbone].cut(recipe.preset),
             file=f"{backbone}.safetensors",
-            sha256=store.sha256_of(out / f"{backbone}.safetensors"),
+            sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
             weight=1 / len(backbones),
         )
         for backbone in backbones
     ]
-    manifest = store.Manifest(
+    manifest = artifact.Manifest(
         name=name or out.resolve().name,
         version="0",
-        input=store.InputSpec(**asdict(recipe.input)),
+        input=artifact.InputSpec(**asdict(recipe.input)),
         members=tuple(specs),
         training=_describe(images, recipe, weights, held_out, held_out_subjects),
     )
-    store.write_manifest(out, manifest)
+    artifact.write_manifest(out, manifest)
     statistics = describe(
         out,
         images,
@@ -87,7 +87,7 @@ def fit(
         lambda done, of: progress("how cells look", done, of, ""),
     )
     manifest = manifest.model_copy(update={"domain": statistics})
-    store.write_manifest(out, manifest)
+    artifact.write_manifest(out, manifest)
     return manifest
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.preprocessing import Input
 from leukovision.training.augment import Changes
 
@@ -62,7 +62,7 @@ class Recipe:
             raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
         recipe = PRESETS[preset]
         recipe = replace(recipe, input=_with(recipe.input, input), changes=_with(recipe.changes, changes))
-        store.InputSpec(**asdict(recipe.input))
+        artifact.InputSpec(**asdict(recipe.input))
         result: Recipe = _with(recipe, given)
         return result
 
