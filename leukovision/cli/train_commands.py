@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
 from leukovision.cli.options import PARTS, SPLIT
 from leukovision.cli.terminal import console, errors_as_sentences, plain, progress
@@ -43,7 +42,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
     preset: Annotated[
         str,
-        typer.Option(help="compact (heads on frozen layers), whole or full (layers trained, on a GPU)."),
+        typer.Option(
+            help="compact (heads on frozen layers), native (InceptionV3's layers, too), whole or full (all)."
+        ),
     ] = "compact",
     backbone: Annotated[list[str] | None, typer.Option(help="Only these; all three by default.")] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
@@ -84,13 +85,14 @@ def train(
     from leukovision import artifact
     from leukovision.training import dataset
     from leukovision.training.fit import fit
-    from leukovision.training.recipe import Recipe
+    from leukovision.training.recipe import recipes
 
     loading.import_keras()
     with errors_as_sentences(), progress("steps") as advance:
         images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
-        recipe = Recipe.of(
+        by_backbone = recipes(
             preset,
+            backbone or (),
             input={
                 "size": size,
                 "geometry": geometry,
@@ -114,8 +116,7 @@ def train(
             manifest = fit(
                 images,
                 out,
-                recipe,
-                backbone or list(BACKBONES),
+                by_backbone,
                 weights=weights,
                 held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
                 held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
