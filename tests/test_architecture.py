@@ -20,7 +20,7 @@ LISTS = {
     "distil.py": ["distil"],
     "fit.py": ["fit"],
 }
-"""Functions that are a list: of what stands on a page, of endpoints, of a card's parts, of training's steps."""
+"""Functions that are a list: of what a page, the endpoints, a card or a training are made of."""
 
 MOST_LINES = {"batch.py": 600}
 """Files that are still to be parted."""
