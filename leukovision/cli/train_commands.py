@@ -52,7 +52,13 @@ def train(
         bool,
         typer.Option("--allow-leak", help="Take the split as it is, with subjects and images on both sides."),
     ] = False,
-    samples: Annotated[int | None, typer.Option(min=1, help="Cells that are drawn in all.")] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of so many cells of the data, evenly by subject; all by default."),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Cells that are drawn in all, where layers are trained.")
+    ] = None,
     size: Annotated[int | None, typer.Option(min=75, help="Side of the input, px.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
     geometry: Annotated[str | None, typer.Option(help="fill (each cell to one area) or crop.")] = None,
@@ -82,13 +88,16 @@ def train(
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
     from leukovision import artifact
+    from leukovision.evaluation import score
     from leukovision.training import dataset
     from leukovision.training.fit import fit
     from leukovision.training.recipe import Recipe
 
     loading.import_keras()
     with errors_as_sentences(), progress("steps") as advance:
-        images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
+        images = dataset.read_images(data)
+        images = score.sample(images, sample) if sample else images
+        images, held_out = dataset.split(images, hold_out, split, allow_leak)
         recipe = Recipe.of(
             preset,
             input={

@@ -20,13 +20,16 @@ class Recipe:
 
     Attributes:
         preset: `compact` cuts the backbones in mid-network, `whole` further up, `full` nowhere.
-        trained: `heads` trains five heads on layers that keep the weights they start with; `layers` trains
-            nearly every layer, with a linear unit.
+        trained: `heads` fits a linear unit on layers that keep the weights they start with; `layers` trains
+            nearly every layer, too.
         input: how a cell becomes numbers.
-        changes: how much cells are changed, where layers are trained.
-        even_sizes: draw both classes alike among cells of one size, too. It takes away what size tells, and
-            nearly all that few large healthy cells could teach.
-        samples: how many are drawn in all, see `sampling.chances`.
+        changes: how much cells are changed.
+        penalty: of the squared weights of a unit on frozen layers, times its inputs, beside the mean loss.
+        copies: what changed cells weigh beside cells as they are, for a unit on frozen layers: a little makes
+            it stand them, much costs what fine chromatin tells.
+        even_sizes: where layers are trained, draw both classes alike among cells of one size, too. It takes
+            away what size tells, and nearly all that few large healthy cells could teach.
+        samples: how many are drawn to train layers, see `sampling.chances`; what follows is for them as well.
         batch: how many of them go together.
         rate: of learning, at its highest; it falls along a cosine.
         decay: AdamW's weight decay.
@@ -40,11 +43,13 @@ class Recipe:
     trained: Literal["heads", "layers"] = "heads"
     input: Input = field(default_factory=Input)
     changes: Changes = field(default_factory=Changes)
+    penalty: float = 3e-5
+    copies: float = 0.1
     even_sizes: bool = False
-    samples: int = 70_000
-    batch: int = 128
-    rate: float = 1e-3
-    decay: float = 0.05
+    samples: int = 20_000
+    batch: int = 16
+    rate: float = 1e-4
+    decay: float = 0.01
     averaging: float = 0.98
     smoothing: float = 0.05
     seed: int = 1
@@ -72,11 +77,11 @@ def _with(part: Any, given: Mapping[str, Any]) -> Any:
     return replace(part, **{key: value for key, value in given.items() if value is not None})
 
 
-_LAYERS: dict[str, Any] = {"trained": "layers", "batch": 16, "rate": 1e-4, "decay": 0.01}
+_NATIVE = Input("crop", 192, "plain", field=192, chroma=6)
+"""The middle of the frame at the camera's own resolution: most cells fill it, which hides their size."""
+
 PRESETS = {
-    "compact": Recipe(),
-    "whole": Recipe(
-        "whole", input=Input("crop", 192, "plain", field=192, chroma=6), samples=10_000, **_LAYERS
-    ),
-    "full": Recipe("full", input=Input("crop", 300, "plain"), samples=20_000, **_LAYERS),
+    "compact": Recipe(input=_NATIVE, changes=Changes(resaved=1.0)),
+    "whole": Recipe("whole", "layers", _NATIVE),
+    "full": Recipe("full", "layers", Input("crop", 300, "plain")),
 }
