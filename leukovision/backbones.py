@@ -191,18 +191,33 @@ def trunk_of(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, seen, name=f"{network.name}_trunk")
 
 
-def set_standard(network: keras.Model, seen: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1.
+@dataclass(frozen=True)
+class Standard:
+    """Brings each channel to mean 0 and spread 1.
 
-    Returns:
-        What does the same to (m, C).
+    Attributes:
+        mean, factor: (C,) float64; of a channel that is all but always off, a factor that leaves it off.
     """
-    mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
-    # A channel that is all but always off stays off; the factor has to fit into float16, and so a small
-    # variance would not.
-    factor = 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4))
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+    @staticmethod
+    def of(seen: np.ndarray) -> Standard:
+        """From (n, C) float32."""
+        mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+        # The factor has to fit into float16, and so a small variance would not.
+        return Standard(mean, 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4)))
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """(n, C) float32 -> the same, standardised."""
+        return np.asarray((values - self.mean) * self.factor, dtype=np.float32)
+
+
+def set_standard(network: keras.Model, standard: Standard) -> None:
+    """Make the head of a network of `build` standardise what it is given."""
+    mean, factor = standard.mean, standard.factor
     network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
-    return lambda values: np.asarray((values - mean) * factor, dtype=np.float32)
 
 
 def freeze(network: keras.Model) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from leukovision import artifact, load_ensemble, read_cell, synthetic
-from leukovision.backbones import build, set_standard
+from leukovision.backbones import Standard, build, set_standard
 from leukovision.preprocessing import Input, coarse_chroma
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
@@ -123,7 +123,9 @@ def test_every_channel_enters_the_head_with_mean_0_and_spread_1_or_not_at_all() 
     network, rng = build("inception_v3", "mixed0", 96), np.random.default_rng(0)
     seen = rng.gamma(1.0, 0.3, (50, 256)).astype(np.float32)
     seen[:, 0] = 0.2
-    standard = set_standard(network, seen)(seen)
+    whole = Standard.of(seen)
+    set_standard(network, whole)
+    standard = whole(seen)
     assert np.abs(standard.mean(axis=0)).max() < 1e-4 and np.abs(standard[:, 1:].std(axis=0) - 1).max() < 1e-4
     assert np.abs(standard[:, 0]).max() < 1e-3
     maps = np.repeat(seen[:, None, None], 2, axis=1)

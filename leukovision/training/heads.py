@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES, HEAD, build, set_standard, tensors
+from leukovision.backbones import BACKBONES, HEAD, Standard, build, set_standard, tensors
 from leukovision.training.dataset import Image
 from leukovision.training.features import pooled
 from leukovision.training.recipe import Progress, Recipe
@@ -40,18 +40,13 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
 
-    def seen(what: str) -> Progress:
-        return lambda done, *_: progress(f"{title} sees {what}", done, len(images), "")
+    def seen(what: str) -> Callable[[int], object]:
+        return lambda done: progress(f"{title} sees {what}", done, len(images), "")
 
     plain = pooled(network, images, recipe.input, kept, seen("cells"))
     changed = pooled(network, images, recipe.input, kept, seen("them changed"), recipe.changes)
-    mean_and_spread = set_standard(network, plain)
-    is_all = np.array([image.is_all for image in images])
-    # Classes and subjects count evenly, so that a donor with 400 cells does not stand for all donors.
-    chance = chances(is_all, [image.subject for image in images])
-    unit = LogisticRegression(C=1 / (recipe.penalty * plain.shape[1]), max_iter=500)
-    weight = np.concatenate([chance * (1 - recipe.copies), chance * recipe.copies])
-    unit.fit(mean_and_spread(np.concatenate([plain, changed])), np.tile(is_all, 2), weight)
+    unit, standard = fitted(images, plain, changed, recipe)
+    set_standard(network, standard)
     network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])
     # What the head has for more than a linear unit stays what it is built as, the identity.
     context = network.get_layer("context")
@@ -61,3 +56,26 @@ def train(
         out / f"{name}.safetensors",
         {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
     )
+
+
+def fitted(
+    images: Sequence[Image], plain: np.ndarray, changed: np.ndarray, recipe: Recipe
+) -> tuple[LogisticRegression, Standard]:
+    """The unit for what a backbone sees of cells.
+
+    Args:
+        images: n of them.
+        plain, changed: (n, C) float32 of `features.pooled`, of the cells and of their changed copies.
+        recipe: how.
+
+    Returns:
+        A logistic regression on standardised channels, and what standardises them.
+    """
+    standard = Standard.of(plain)
+    is_all = np.array([image.is_all for image in images])
+    # Classes and subjects count evenly, so that a donor with 400 cells does not stand for all donors.
+    chance = chances(is_all, [image.subject for image in images])
+    weight = np.concatenate([chance * (1 - recipe.copies), chance * recipe.copies])
+    unit = LogisticRegression(C=1 / (recipe.penalty * plain.shape[1]), max_iter=500)
+    unit.fit(standard(np.concatenate([plain, changed])), np.tile(is_all, 2), weight)
+    return unit, standard
