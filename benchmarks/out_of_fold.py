@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/out_of_fold.py DATA SPLIT OUT --features FOLDER [--sample N] [--hold-out PART]
                                                [--backbone-weights FOLDER]
 
-As `leukovision train --hold-out PART` and `evaluate` for each part, but for what float16 rounds, in seconds in
-place of an hour: what the layers see of a cell does not depend on who was left out, and lies in FOLDER since
+As `leukovision train --hold-out PART` and `evaluate` for each part, but for what float16 rounds, in seconds
+instead of an hour: what the layers see of a cell does not depend on who was left out, and lies in FOLDER since
 `leukovision train --features FOLDER`. Writes OUT/cells.csv and the figures of it.
 """
 
