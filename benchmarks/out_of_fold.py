@@ -4,8 +4,8 @@
                                                [--backbone-weights FOLDER]
 
 As `leukovision train --hold-out PART` and `evaluate` for each part, but for what float16 rounds, in seconds
-instead of an hour: what the layers see of a cell does not depend on who was left out, and lies in FOLDER since
-`leukovision train --features FOLDER`. Writes OUT/cells.csv and the figures of it.
+instead of an hour: what the layers see of a cell does not depend on who was left out, and lies in FOLDER
+since `leukovision train --features FOLDER`. Writes OUT/cells.csv and the figures of it.
 """
 
 import argparse
