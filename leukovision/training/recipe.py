@@ -25,8 +25,8 @@ class Recipe:
         input: how a cell becomes numbers.
         changes: how much cells are changed.
         penalty: of the squared weights of a unit on frozen layers, times its inputs, beside the mean loss.
-        copies: what changed cells weigh beside cells as they are, for a unit on frozen layers: a little makes
-            it stand them, much costs what fine chromatin tells.
+        copies: share of the weight that changed copies of the cells have, for a unit on frozen layers: it then
+            stands them better, and beyond a third new donors are told apart worse.
         even_sizes: where layers are trained, draw both classes alike among cells of one size, too. It takes
             away what size tells, and nearly all that few large healthy cells could teach.
         samples: how many are drawn to train layers, see `sampling.chances`; what follows is for them as well.
@@ -43,8 +43,8 @@ class Recipe:
     trained: Literal["heads", "layers"] = "heads"
     input: Input = field(default_factory=Input)
     changes: Changes = field(default_factory=Changes)
-    penalty: float = 3e-5
-    copies: float = 0.1
+    penalty: float = 3e-6
+    copies: float = 0.3
     even_sizes: bool = False
     samples: int = 20_000
     batch: int = 16
