@@ -25,8 +25,8 @@ class Recipe:
         input: how a cell becomes numbers.
         changes: how much cells are changed.
         penalty: of the squared weights of a unit on frozen layers, times its inputs, beside the mean loss.
-        copies: share of the weight that changed copies of the cells have, for a unit on frozen layers: it then
-            stands them better, and beyond a third new donors are told apart worse.
+        copies: share of the weight that changed copies of the cells have, for a unit on frozen layers:
+            it then stands them better, and beyond a third new donors are told apart worse.
         even_sizes: where layers are trained, draw both classes alike among cells of one size, too. It takes
             away what size tells, and nearly all that few large healthy cells could teach.
         samples: how many are drawn to train layers, see `sampling.chances`; what follows is for them as well.
