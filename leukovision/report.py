@@ -28,7 +28,7 @@ from leukovision.hub import EMBEDDED
 from leukovision.language import ENGLISH, Texts
 from leukovision.pictures import BLUE, COMBINED, RED, cams, colours, overlays, scale_of
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
 
 KINDS = ("pdf", "png", "json")
@@ -78,7 +78,7 @@ class Check(_Part):
 
 
 class _Report(_Part):
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     made: datetime = Field(description="When the report was made, UTC.")
     language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
@@ -379,6 +379,8 @@ def _without_path(row: Row, texts: Texts) -> Row:
         for key in ("reason", "error")
         if (text := getattr(row, key))
     }
+    if row.marks:
+        sentences["marks"] = "; ".join(map(texts.said, row.marks.split(", ")))
     short = {key: text if len(text) <= SAID else text[: SAID - 1] + "…" for key, text in sentences.items()}
     return row.model_copy(update={"file": name} | short)
 
@@ -491,7 +493,7 @@ def _batch_layout(
             "" if row.p_all is None else texts.figure(row.p_all, ".2f"),
             texts("batch.agree", own=own, of=of) if of else "",
             "" if row.in_domain is None else texts("batch.yes" if row.in_domain else "batch.no"),
-            row.error or ("" if row.in_domain else row.reason) or "",
+            "; ".join(filter(None, (row.error or ("" if row.in_domain else row.reason), row.marks))),
         ]
 
     return _layout(content, texts("report.batch_title", count=len(content.rows)), texts) | {
