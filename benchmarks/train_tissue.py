@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from sklearn.neural_network import MLPClassifier
 
-from leukovision import painter, read_cell
+from leukovision import read_cell, synthetic
 from leukovision.smear.stain import density, resized, stains
 from leukovision.smear.tissue import CYTOPLASM, NUCLEUS, OUTSIDE, features
 
@@ -189,8 +189,8 @@ def painted(count: int, rng: np.random.Generator) -> Iterator[Labelled]:
         photo = slide * np.exp(-np.minimum(od, 1.6 * red))
         labels = np.zeros((height, width), np.uint8)
         light = np.array([1.9, 2.6, 2.0]) * rng.uniform(0.6, 1.15) * rng.uniform(0.85, 1.15, 3)
-        look = (painter.blast_like, painter.lymphocyte_like)[number % 2](1000 + number)
-        cell = painter.paint(look, seed=1000 + number).astype(float)
+        look = (synthetic.blast_like, synthetic.lymphocyte_like)[number % 2](1000 + number)
+        cell = synthetic.paint(look, seed=1000 + number).astype(float)
         zoom = rng.uniform(0.55, 1.1)
         cell = np.asarray(resized(cell.astype(np.uint8), zoom)).astype(float)
         mask = cell.max(axis=-1) > 12

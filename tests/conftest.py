@@ -7,7 +7,7 @@ import pytest
 from bad_files import make_bad_files
 from PIL import Image
 
-from leukovision import Ensemble, load_ensemble, painter, read_cell
+from leukovision import Ensemble, load_ensemble, read_cell, synthetic
 
 CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"
 
@@ -53,7 +53,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
             away = np.hypot(y - place[0], x - place[1]) / 42
             field[away < 1] = np.array([205, 150, 150]) + 14 * (away[away < 1, None] < 0.4)
     for number, (top, left) in enumerate(((300, 220), (300, 680))):
-        cell = read_cell(painter.paint(painter.blast_like(number), seed=number))
+        cell = read_cell(synthetic.paint(synthetic.blast_like(number), seed=number))
         small = Image.fromarray(cell.pixels).resize((270, 270))
         inside = np.asarray(Image.fromarray(cell.outline).resize((270, 270)))
         here = field[top - 135 : top + 135, left - 135 : left + 135]

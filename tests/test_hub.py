@@ -20,9 +20,9 @@ from PIL import Image
 from safetensors.numpy import load, save
 from served import serving
 
-from leukovision import hub, painter, read_cell
+from leukovision import hub, read_cell, synthetic
+from leukovision.artifact import StoreError
 from leukovision.hub import EMBEDDED
-from leukovision.store import StoreError
 
 FILES = {path.name: path.read_bytes() for path in EMBEDDED.iterdir() if path.is_file()}
 
@@ -31,7 +31,7 @@ MEMBER = json.loads(FILES["ensemble.json"])["members"][0]
 PULL = """
 import sys
 from leukovision.hub import find
-from leukovision.store import StoreError
+from leukovision.artifact import StoreError
 try:
     found = find(sys.argv[1])
     print(found.origin, found.folder, found.note, sep="\\n")
@@ -43,9 +43,9 @@ except StoreError as error:
 JUDGE = """
 import hashlib, sys
 import numpy as np
-from leukovision import load_ensemble, painter, read_cell
+from leukovision import load_ensemble, synthetic, read_cell
 ensemble = load_ensemble(sys.argv[1])
-(found,) = ensemble.analyse([read_cell(painter.paint(painter.CellRecipe(), seed=3))])
+(found,) = ensemble.analyse([read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))])
 print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
 print(found.ensemble)
 """
@@ -113,7 +113,7 @@ def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_p
 def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, run, ensemble, tmp_path):
     credit = "Drawn by LeukoVision, CC0."
     (tmp_path / "examples").mkdir()
-    picture = painter.paint(painter.CellRecipe(), seed=3)
+    picture = synthetic.paint(synthetic.CellRecipe(), seed=3)
     Image.fromarray(picture).save(tmp_path / "examples" / "one.png")
     status, lines = run(
         "-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--revision-tag", "v1.2",
@@ -271,7 +271,7 @@ def add_nan(tensors: dict[str, np.ndarray]) -> None:
 )
 def test_tensors_that_are_wrong_are_refused_by_the_command_line(server, run, files, words, tmp_path):
     server.commit("me/leuko", files)
-    Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
+    Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
     cell = str(tmp_path / "cell.png")
     status, lines = run("-m", "leukovision", "analyse", cell, "--ensemble", "me/leuko")
     assert status == 2 and words in " ".join(lines)

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leukovision.demo import uploads
 from leukovision.demo.turns import Turns
-from leukovision.forward import BATCH
-from leukovision.language import choose
+from leukovision.i18n import choose
+from leukovision.inference import BATCH
 
 LIMITS = "600/1800"
 """Requests a minute of one page, and of one address."""

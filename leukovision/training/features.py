@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leukovision.artifact import write_whole
 from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.preprocessing import Input
-from leukovision.store import write_whole
 from leukovision.training.dataset import Image
 
 if TYPE_CHECKING:

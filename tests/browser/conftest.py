@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from served import serving
 
-from leukovision import painter
+from leukovision import synthetic
 
 
 @pytest.fixture(scope="session")
@@ -71,5 +71,5 @@ def cells(tmp_path_factory) -> list[Path]:
         tmp_path_factory.mktemp("cells") / "another.png",
     ]
     for seed, path in enumerate(paths, start=3):
-        Image.fromarray(painter.paint(painter.CellRecipe(), seed=seed)).save(path)
+        Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=seed)).save(path)
     return paths

@@ -12,7 +12,7 @@ from tf_keras_vis.utils.model_modifiers import Conv
 
 from leukovision import Ensemble, read_cell
 from leukovision.backbones import BACKBONES
-from leukovision.saliency import DEFAULT, METHODS, Maps, _two_outputs, explain
+from leukovision.explain.methods import DEFAULT, METHODS, Maps, _two_outputs, explain
 
 
 @pytest.fixture(scope="module")
