@@ -260,10 +260,7 @@ def seen(rgb: np.ndarray, name: str) -> list[Seen]:
         return [Seen(framed(rgb, name))]
     found = find_cells(rgb, name)
     if not found:
-        raise CellError(
-            f"{name}: no white cell was found in this photo; send one of a stained smear, or a cell cut out "
-            "on black."
-        )
+        raise CellError(sentence("no_cell", name=name))
     return [Seen(one.cell, " ".join(map(str, one.box)), ", ".join(one.marks) or None) for one in found]
 
 
@@ -295,12 +292,12 @@ def judged(
                 yield Judged(Row(file=file.name, error=str(found)))
                 continue
             for number, one in enumerate(found, 1):
-                said, last = next(analyses), number == len(found)
+                said, last, name = next(analyses), number == len(found), str(one.cell.name)
                 if isinstance(said, CellError):
-                    error = Row(file=one.cell.name, error=str(said), box=one.box, marks=one.marks)
+                    error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
                     yield Judged(error, last=last)
                 else:
-                    own = row(one.cell.name, said)
+                    own = row(name, said)
                     own = own.model_copy(update={"box": one.box, "marks": one.marks})
                     yield Judged(own, one.cell, said, last)
 
