@@ -104,12 +104,12 @@ def judged(
                 yield Judged(Row(file=file.name, error=str(found)))
                 continue
             for number, one in enumerate(found, 1):
-                said, last = next(analyses), number == len(found)
+                said, last, name = next(analyses), number == len(found), str(one.cell.name)
                 if isinstance(said, CellError):
-                    error = Row(file=one.cell.name, error=str(said), box=one.box, marks=one.marks)
+                    error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
                     yield Judged(error, last=last)
                 else:
-                    own = row(one.cell.name, said)
+                    own = row(name, said)
                     own = own.model_copy(update={"box": one.box, "marks": one.marks})
                     yield Judged(own, one.cell, said, last)
 
