@@ -189,7 +189,7 @@ def besieged(
 ) -> list[str]:
     """Do it; most memory, memory afterwards, the other visitor's waits, what the others were told."""
     said: Counter[str] = Counter()
-    until, most, waits = time.monotonic() + lasting, 0.0, []
+    until, most, waits, over = time.monotonic() + lasting, 0.0, [], threading.Event()
 
     def again(number: int) -> None:
         with visitor(20 + number // 10) as client:
@@ -204,12 +204,9 @@ def besieged(
 
     def watch() -> None:
         nonlocal most
-        while time.monotonic() < until:
-            most = max(
-                most,
-                sum(memory(one) for one in (process, *children(process)) if Path(f"/proc/{one}").exists()),
-            )
-            time.sleep(0.05)
+        while not over.wait(0.05):
+            there = [one for one in (process, *children(process)) if Path(f"/proc/{one}").exists()]
+            most = max(most, sum(map(memory, there)))
 
     threads = [threading.Thread(target=again, args=(number,), daemon=True) for number in range(at_once)]
     for one in (*threads, watcher := threading.Thread(target=watch, daemon=True)):
@@ -222,10 +219,11 @@ def besieged(
             if told != "answered":
                 said[f"OTHER: {told}"] += 1
             time.sleep(0.5)
-    watcher.join()
     for one in threads:
         one.join(5)
     time.sleep(3)
+    over.set()
+    watcher.join()
     faults = [f"{count} {told}" for told, count in said.most_common()]
     return [
         f"{most:.0f} MB",
