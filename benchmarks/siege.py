@@ -7,6 +7,7 @@ longest that took, and the most memory that the page and its processes had, are 
 those of the loopback. The limit of requests a minute is lifted: it would keep out what is measured.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -179,9 +180,13 @@ SIEGES: dict[str, tuple[str, int, Callable[[], Callable[[httpx.Client], str]]]] 
 """What is done, by how many at once of one address, and what makes it."""
 
 
-def children(process: int) -> list[int]:
-    lists = [path.read_text().split() for path in Path(f"/proc/{process}/task").glob("*/children")]
-    return [int(one) for found in lists for one in found]
+def all_memory(process: int) -> float:
+    """Of a process and those that it started, MB."""
+    most = memory(process)
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread, or what it started, may end as it is looked at
+            most += sum(memory(int(one)) for one in path.read_text().split())
+    return most
 
 
 def besieged(
@@ -205,8 +210,7 @@ def besieged(
     def watch() -> None:
         nonlocal most
         while not over.wait(0.05):
-            there = [one for one in (process, *children(process)) if Path(f"/proc/{one}").exists()]
-            most = max(most, sum(map(memory, there)))
+            most = max(most, all_memory(process))
 
     threads = [threading.Thread(target=again, args=(number,), daemon=True) for number in range(at_once)]
     for one in (*threads, watcher := threading.Thread(target=watch, daemon=True)):

@@ -1,4 +1,4 @@
-"""Of a visitor nothing stays in memory that they sent or were shown, and nobody listens to another's answers."""
+"""Nothing stays in memory that a visitor sent or was shown, and nobody listens to another's answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, object
     made = build.build(after=threading.Event())
     within = build._lifespan(made, [], Turns(made._queue), tmp_path_factory.mktemp("uploads"))
     _, url, _ = made.launch(
-        prevent_thread_lock=True, quiet=True, i18n=visitor.I18N, ssr_mode=False, app_kwargs={"lifespan": within}
+        prevent_thread_lock=True,
+        quiet=True,
+        i18n=visitor.I18N,
+        ssr_mode=False,
+        app_kwargs={"lifespan": within},
     )
     yield f"{url}gradio_api/", made
     made.close()
@@ -54,7 +58,14 @@ def test_what_a_visitor_sent_is_not_kept_with_their_session(page):
 def test_nobody_gets_another_s_answer_who_does_not_know_its_name(page):
     url, _ = page
     page_name, event = secrets.token_hex(6), ask(url, session_hash="mine too")
-    guesses = [secrets.token_hex(16) for _ in range(20)] + ["", "*", "mine", event[:-1], event[1:], event.upper()]
+    guesses = [secrets.token_hex(16) for _ in range(20)] + [
+        "",
+        "*",
+        "mine",
+        event[:-1],
+        event[1:],
+        event.upper(),
+    ]
 
     def listen(guess: str) -> str:
         ways = (f"call/batch_file/{guess}", f"queue/data?session_hash={guess}", f"call/v2/batch_file/{guess}")
