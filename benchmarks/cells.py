@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from measured import machine, memory, table, write
 from PIL import Image
 
-from leukovision import batch, load_ensemble, painter
+from leukovision import batch, load_ensemble, synthetic
 
 KINDS = 64
 
@@ -23,7 +23,7 @@ def files(count: int) -> Iterator[batch.File]:
     drawn = []
     for seed in range(KINDS):
         content = io.BytesIO()
-        Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(content, "PNG")
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(content, "PNG")
         drawn.append(content.getvalue())
     for place in range(count):
         yield batch.File(f"{place}.png", lambda content=drawn[place % KINDS]: content)

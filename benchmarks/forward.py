@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from measured import Times, in_turn, machine, spread, table, write
 
-from leukovision import Ensemble, load_ensemble, painter, read_cell
-from leukovision.forward import BATCH
+from leukovision import Ensemble, load_ensemble, read_cell, synthetic
+from leukovision.inference import BATCH
 
 SIZES = (1, 2, 4, 8, 16)
 SIDES = (1024, 2048, 4096)
@@ -35,7 +35,7 @@ def looks(ensemble: Ensemble) -> dict[str, Any]:
     """Everything that is measured, by name."""
     from tf_keras_vis.gradcam import Gradcam
 
-    cells = [read_cell(painter.paint(painter.blast_like(n), seed=n)) for n in range(max(SIZES))]
+    cells = [read_cell(synthetic.paint(synthetic.blast_like(n), seed=n)) for n in range(max(SIZES))]
     numbers = np.stack([ensemble.input.numbers(ensemble.input.picture(cell)) for cell in cells])
     networks = list(ensemble.networks.values())
     explained = [Gradcam(network) for network in networks]

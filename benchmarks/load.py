@@ -21,7 +21,7 @@ from httpx import HTTPStatusError
 from measured import machine, memory, processor, served, table, write
 from PIL import Image
 
-from leukovision import Cell, Ensemble, load_ensemble, painter, read_cell
+from leukovision import Cell, Ensemble, load_ensemble, read_cell, synthetic
 
 PORT = 7897
 ADDRESS = f"http://127.0.0.1:{PORT}/"
@@ -60,7 +60,7 @@ def main(counts: list[int], lasting: float) -> None:
         if place % 10 == 9:
             cell.write_bytes(b"rubbish" * 1000)
         else:
-            Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(cell)
+            Image.fromarray(synthetic.paint(synthetic.blast_like(place), seed=place)).save(cell)
             truth[cell] = ensemble.analyse([read_cell(cell)])[0].p_all
         cells.append(cell)
     alone, its_processor = bare(ensemble, [read_cell(cell) for cell in list(truth)[:8]], lasting / 3)

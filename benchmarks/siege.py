@@ -25,7 +25,7 @@ import numpy as np
 from measured import machine, memory, served, table
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 
 PORT = 7898
 ADDRESS = f"http://127.0.0.1:{PORT}/gradio_api/"
@@ -240,7 +240,7 @@ def besieged(
 
 def main(lasting: float, names: list[str]) -> None:
     """Serve, besiege and print."""
-    cell = png(painter.paint(painter.blast_like(7), seed=7))
+    cell = png(synthetic.paint(synthetic.blast_like(7), seed=7))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder

@@ -13,7 +13,7 @@ import time
 from measured import served
 from playwright.sync_api import Page, sync_playwright
 
-from leukovision import load_ensemble, painter, read_cell
+from leukovision import load_ensemble, read_cell, synthetic
 
 PORT = 7898
 MOVES = 20
@@ -21,7 +21,7 @@ MOVES = 20
 
 def bare() -> list[float]:
     """Seconds of each of twenty decisions with their maps, without a page."""
-    ensemble, cell = load_ensemble(), read_cell(painter.paint(painter.CellRecipe(), seed=3))
+    ensemble, cell = load_ensemble(), read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))
     ensemble.analyse([cell])
     seconds = []
     for _ in range(MOVES):

@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 from measured import ROOT, machine, served, spread, table, write
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 
 PORT = 7899
 
@@ -53,7 +53,7 @@ def main(rounds: int) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.png"
-        Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(cell)
+        Image.fromarray(synthetic.paint(synthetic.blast_like(1), seed=1)).save(cell)
         for name, before in (("warm", lambda: None), ("cold", forget_files)):
             runs = []
             for _ in range(rounds):

@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from sklearn.neural_network import MLPClassifier
 
-from leukovision import painter, read_cell
+from leukovision import read_cell, synthetic
 from leukovision.smear.stain import density, resized, stains
 from leukovision.smear.tissue import CYTOPLASM, NUCLEUS, OUTSIDE, features
 
@@ -189,8 +189,8 @@ def painted(count: int, rng: np.random.Generator) -> Iterator[Labelled]:
         photo = slide * np.exp(-np.minimum(od, 1.6 * red))
         labels = np.zeros((height, width), np.uint8)
         light = np.array([1.9, 2.6, 2.0]) * rng.uniform(0.6, 1.15) * rng.uniform(0.85, 1.15, 3)
-        look = (painter.blast_like, painter.lymphocyte_like)[number % 2](1000 + number)
-        cell = painter.paint(look, seed=1000 + number).astype(float)
+        look = (synthetic.blast_like, synthetic.lymphocyte_like)[number % 2](1000 + number)
+        cell = synthetic.paint(look, seed=1000 + number).astype(float)
         zoom = rng.uniform(0.55, 1.1)
         cell = np.asarray(resized(cell.astype(np.uint8), zoom)).astype(float)
         mask = cell.max(axis=-1) > 12
@@ -246,7 +246,7 @@ def gathered(asked: argparse.Namespace, rng: np.random.Generator) -> tuple[np.nd
         (masked(asked.masks, asked.half, rng), 4, 1500),
         (boxed(asked.smears, asked.half, rng), 2, 1500),
         (blasts(asked.smears, asked.cells, asked.half, rng), 2, 800),
-        (drawn(60, rng), 1, 1500),
+        (drawn(140, rng), 1, 1500),
         (painted(asked.painted, rng), 2, 1500),
     ]
     for source, times, count in sources:
@@ -271,8 +271,8 @@ def main() -> None:
     parser.add_argument("--smears", type=Path, default=fields.SHARED / "smears")
     parser.add_argument("--cells", type=Path, default=fields.SHARED / "cnmc")
     parser.add_argument("--half", choices=("odd", "even"))
-    parser.add_argument("--painted", type=int, default=24)
-    parser.add_argument("--hidden", type=int, default=24)
+    parser.add_argument("--painted", type=int, default=50)
+    parser.add_argument("--hidden", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("leukovision/smear/tissue.json"))
     asked = parser.parse_args()
@@ -283,12 +283,13 @@ def main() -> None:
     network = MLPClassifier(
         (asked.hidden,),
         alpha=1e-4,
-        batch_size=1024,
-        max_iter=25,
+        batch_size=2048,
+        learning_rate_init=2e-3,
+        max_iter=20,
         random_state=asked.seed,
-        n_iter_no_change=25,
+        n_iter_no_change=20,
     )
-    network.fit((x - middle) / spread, y)
+    network.fit(((x - middle) / spread).astype(np.float32), y)
     print(f"loss {network.loss_:.3f}")
     learned = {
         "middle": middle,

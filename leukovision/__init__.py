@@ -10,9 +10,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
+from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError, read_cell
 from leukovision.ensemble import Analysis, Ensemble, load_ensemble
-from leukovision.store import StoreError
 
 __all__ = [
     "Analysis",

@@ -22,14 +22,15 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
-from leukovision import pictures, slide, sources
+from leukovision import slide, sources
+from leukovision.artifact import SlideSpec, StoreError
 from leukovision.backbones import BACKBONES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.ensemble import BATCH, Analysis, Ensemble
+from leukovision.explain import overlay
 from leukovision.in_table import in_table
 from leukovision.slide import SlideDecision
 from leukovision.sources import File, Leaving, refuse
-from leukovision.store import SlideSpec, StoreError
 
 MAX_PICTURES = 10_000
 """Most pictures that a zip file may hold."""
@@ -286,7 +287,7 @@ def row(name: str, analysis: Analysis) -> Row:
 def thumbnail(cell: Cell) -> bytes:
     """A small picture of the cell, (THUMBNAIL, THUMBNAIL), as WebP: 1 to 2 kB."""
     content = io.BytesIO()
-    Image.fromarray(pictures.thumbnail(cell, THUMBNAIL)).save(content, "WEBP", quality=80, method=1)
+    Image.fromarray(overlay.thumbnail(cell, THUMBNAIL)).save(content, "WEBP", quality=80, method=1)
     return content.getvalue()
 
 

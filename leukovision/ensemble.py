@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from leukovision import domain, host, hub, slide, store
+from leukovision import artifact, host, hub, ood, slide
 from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
-from leukovision.forward import BATCH, Forward
+from leukovision.inference import BATCH, Forward
 from leukovision.preprocessing import Input, inside
 from leukovision.slide import SlideDecision
 
@@ -104,10 +104,10 @@ class Ensemble:
 
     def __init__(
         self,
-        manifest: store.Manifest,
+        manifest: artifact.Manifest,
         networks: Sequence[keras.Model],
         found: hub.Found,
-        reference: domain.Domain | None = None,
+        reference: ood.Domain | None = None,
     ):
         """Join networks of `backbones.build`, in the manifest's order, into one graph."""
         import keras
@@ -173,7 +173,7 @@ class Ensemble:
         """Why a cell looks out of domain, or ""; without statistics only black around it is asked for."""
         if self.domain:
             return self.domain.odd(cell)
-        return "" if cell.on_black else domain.NOT_ON_BLACK
+        return "" if cell.on_black else ood.NOT_ON_BLACK
 
     def maps(self, numbers: np.ndarray) -> list[np.ndarray]:
         """The maps that add up, of one picture as its backbones read it, changed in any way.
@@ -227,7 +227,7 @@ class Ensemble:
 
     def _check(self, found: np.ndarray | float) -> None:
         if not np.isfinite(found).all():
-            raise store.StoreError(
+            raise artifact.StoreError(
                 f"{self.source}: says a number that is not finite, so nothing is decided; get the "
                 "ensemble again, or another one."
             )
@@ -351,33 +351,33 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
             not match. Nothing half-loaded is ever returned.
     """
     found = source if isinstance(source, hub.Found) else hub.find(source)
-    manifest = store.read_manifest(found.folder)
+    manifest = artifact.read_manifest(found.folder)
     networks = list(_networks(found.folder, manifest))
     if not manifest.domain:
         return Ensemble(manifest, networks, found)
     width = sum(network.get_layer(HEAD).kernel.shape[0] for network in networks)
-    return Ensemble(manifest, networks, found, domain.read(found.folder, manifest.domain, width))
+    return Ensemble(manifest, networks, found, ood.read(found.folder, manifest.domain, width))
 
 
-def _networks(folder: Path, manifest: store.Manifest) -> Iterator[keras.Model]:
+def _networks(folder: Path, manifest: artifact.Manifest) -> Iterator[keras.Model]:
     """Each member's network with its tensors in it."""
     # Every check that needs no network first, so that a wrong file is refused at once.
-    values = [store.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
+    values = [artifact.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
     host.settle()
     for spec, found in zip(manifest.members, values, strict=True):
         try:
             network = build(spec.backbone, spec.cut, manifest.input.size)
         except ValueError as error:
-            raise store.StoreError(f"{folder / store.MANIFEST}: {error}") from None
+            raise artifact.StoreError(f"{folder / artifact.MANIFEST}: {error}") from None
         wanted = dict(tensors(network))
         if odd := sorted(set(wanted) ^ set(found)):
-            raise store.StoreError(
+            raise artifact.StoreError(
                 f"{folder / spec.file}: its tensors are not those of {spec.backbone} cut at {spec.cut} "
                 f"({odd[0]!r} is {'missing' if odd[0] in wanted else 'one too many'})."
             )
         for name, variable in wanted.items():
             if tuple(variable.shape) != found[name].shape:
-                raise store.StoreError(
+                raise artifact.StoreError(
                     f"{folder / spec.file}: tensor {name!r} has shape {found[name].shape}; "
                     f"{spec.backbone} cut at {spec.cut} wants {tuple(variable.shape)}."
                 )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukovision.store import MANIFEST, SCORES, StoreError, read_manifest
+from leukovision.artifact import MANIFEST, SCORES, StoreError, read_manifest
 
 _HERE = Path(__file__).resolve().parent
 EMBEDDED = next(

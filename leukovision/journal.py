@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.batch import COLUMNS, File
 
 
-def job(manifest: store.Manifest, files: Sequence[File], views: int | None) -> dict[str, Any]:
+def job(manifest: artifact.Manifest, files: Sequence[File], views: int | None) -> dict[str, Any]:
     """What makes two runs the same one: the files as they are now, the ensemble, the views, the columns."""
     names = "\0".join(f"{file.name}\0{file.stamp}" for file in files)
     return {
@@ -55,7 +55,7 @@ class Journal:
             end += len(line)
             self.found += [entry] if place else []
         self.other = bool(content) and not end
-        with store.writing(path):
+        with artifact.writing(path):
             # Not buffered: what could not be written is not tried again as the file is closed.
             self._file = path.open("ab", buffering=0)
             self._file.truncate(end)
@@ -69,7 +69,7 @@ class Journal:
             OSError: with a sentence, where it cannot be written.
         """
         left = (json.dumps(entry) + "\n").encode()
-        with store.writing(self.path):
+        with artifact.writing(self.path):
             while left:
                 left = left[self._file.write(left) :]
 
@@ -93,9 +93,9 @@ def opened(path: Path, what: dict[str, Any]) -> Iterator[Journal]:
     Raises:
         OSError: another process has it, or it cannot be written; with a sentence.
     """
-    with store.writing(path):
+    with artifact.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with store.alone(path):
+    with artifact.alone(path):
         journal = Journal(path, what)
         try:
             yield journal

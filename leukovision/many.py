@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leukovision import hub, journal, store
+from leukovision import artifact, hub, journal
 from leukovision.batch import File, Row, as_parquet, judged
 from leukovision.ensemble import load_ensemble
 
@@ -132,9 +132,9 @@ class _Worker:
             return
         made = [one.row for one in judged(self.load(source), files, views)]
         if bad := [row for row in made if row.error]:
-            store.write_whole(_path(out, BAD, number), as_parquet(bad))
+            artifact.write_whole(_path(out, BAD, number), as_parquet(bad))
         # Last: from then on the part counts as done.
-        store.write_whole(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
+        artifact.write_whole(_path(out, CELLS, number), as_parquet([row for row in made if not row.error]))
 
 
 def _started(address: str) -> Any:
@@ -157,7 +157,7 @@ def _started(address: str) -> Any:
 
 def _claim(out: Path, found: hub.Found, files: Sequence[File], views: int | None, size: int) -> None:
     """Write into the folder what the parts are of, or compare it with what is written there."""
-    job = journal.job(store.read_manifest(found.folder), files, views) | {"part": size}
+    job = journal.job(artifact.read_manifest(found.folder), files, views) | {"part": size}
     path = out / JOB
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != job:
@@ -167,7 +167,7 @@ def _claim(out: Path, found: hub.Found, files: Sequence[File], views: int | None
     elif out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f"{out}: is not empty and was not made by --ray; give another folder.")
     else:
-        store.write_whole(path, (json.dumps(job, indent=1) + "\n").encode())
+        artifact.write_whole(path, (json.dumps(job, indent=1) + "\n").encode())
 
 
 def _path(out: Path, kind: str, number: int) -> Path:

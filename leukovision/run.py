@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from leukovision import batch, journal, report, sources, store
+from leukovision import artifact, batch, journal, report, sources
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.pictures import overlays
+from leukovision.explain.overlay import overlays
 
 KEPT = ".part"
 """Ending of the file beside the first table that holds the rows until the table is written."""
@@ -172,7 +172,7 @@ def _judged(
             thumbnails.append(small)
             progress(len(rows), len(files))
         for kind, path in outputs.tables.items():
-            store.write_whole(path, batch.TABLES[kind](rows))
+            artifact.write_whole(path, batch.TABLES[kind](rows))
         if outputs.report:
             _write_report(outputs.report, ensemble, rows, thumbnails, last if alone else None)
     except KeyboardInterrupt:
@@ -195,7 +195,7 @@ def write_picture(path: Path, image: Image.Image, kind: str) -> None:
     content = io.BytesIO()
     image.save(content, "PNG")
     sources.note(path, kind)
-    store.write_whole(path, content.getvalue())
+    artifact.write_whole(path, content.getvalue())
 
 
 def _write_report(
@@ -214,4 +214,4 @@ def _write_report(
     kind = path.suffix.lower().removeprefix(".")
     if kind == "png":
         sources.note(path, sources.MAPS)
-    store.write_whole(path, made.made(kind))
+    artifact.write_whole(path, made.made(kind))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from leukovision.store import SlideSpec
+from leukovision.artifact import SlideSpec
 
 NO_MODEL = "This ensemble was not calibrated for several cells of one person."
 NO_CELLS = "None of these cells is like those that the ensemble was trained on."

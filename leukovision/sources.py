@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.cell import SUFFIXES, CellError
 
 MAPS, CELLS = ".leukovision-maps", ".leukovision-cells"
@@ -138,7 +138,7 @@ def note(path: Path, kind: str) -> None:
         OSError: with a sentence, where that cannot be written.
     """
     if path.name not in written(path.parent, kind):
-        with store.writing(path.parent / kind), (path.parent / kind).open("a", encoding="utf-8") as names:
+        with artifact.writing(path.parent / kind), (path.parent / kind).open("a", encoding="utf-8") as names:
             names.write(f"{path.name}\n")
 
 

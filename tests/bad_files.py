@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 
-CELL = painter.paint(painter.blast_like(1), seed=1)
+CELL = synthetic.paint(synthetic.blast_like(1), seed=1)
 
 
 def _save(path: Path, image: Image.Image, **how: object) -> Path:

@@ -8,7 +8,7 @@ import zlib
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "ICO")
 """Also such as are not accepted: a file can say that it is anything."""
@@ -16,7 +16,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "ICO")
 
 def _bytes(kind: str, side: int) -> bytes:
     content = io.BytesIO()
-    image = Image.fromarray(painter.paint(painter.CellRecipe(), seed=3, size=side))
+    image = Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=3, size=side))
     image.save(content, kind)
     return content.getvalue()
 

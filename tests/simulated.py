@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from leukovision.domain import LOOKS
 from leukovision.evaluation.predictions import LOGIT, Cells
+from leukovision.ood import LOOKS
 
 MEMBERS = ("xception", "inception_resnet_v2", "inception_v3")
 

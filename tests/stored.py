@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from leukovision import CellError
 from leukovision.decode import read_picture
-from leukovision.language import ENGLISH, LANGUAGES
+from leukovision.i18n import ENGLISH, LANGUAGES
 
 CELL = np.ascontiguousarray(bad_files.CELL[160:280, 170:270])
 """Small, so that many files take little time; not square, so that what is turned is seen to be turned."""

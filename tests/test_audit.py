@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from leukovision import cli, painter
+from leukovision import cli, synthetic
 from leukovision.training import dataset
 from leukovision.training.audit import audit
 
@@ -33,7 +33,7 @@ def data(tmp_path: Path) -> Path:
     for seed, name in enumerate(names):
         path = folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(path)
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(path)
     shutil.copy(folder / "fold_0/all/UID_20_1_1_all.png", folder / "fold_1/all/UID_21_1_1_all.png")
     whole = (folder / "fold_0/all/UID_1_1_1_all.png").read_bytes()
     (folder / "fold_1/all/UID_22_1_1_all.png").write_bytes(whole[: len(whole) // 2])

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from leukovision import Ensemble, batch, painter, read_cell
+from leukovision import Ensemble, batch, read_cell, synthetic
 from leukovision.backbones import BACKBONES
 from leukovision.cell import CellError
 
 
 def png(seed: int) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(content, "PNG")
+    Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(content, "PNG")
     return content.getvalue()
 
 

@@ -7,20 +7,22 @@ import pytest
 from scipy import special
 from simulated import MEMBERS, rows, simulated
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.calibrate import band, calibrate, cross_fit, estimate, fit, weigh
 
 
-def manifest() -> store.Manifest:
+def manifest() -> artifact.Manifest:
     members = tuple(
-        store.MemberSpec(backbone=name, cut="cut", file=f"{name}.safetensors", sha256="0" * 64, weight=1 / 3)
+        artifact.MemberSpec(
+            backbone=name, cut="cut", file=f"{name}.safetensors", sha256="0" * 64, weight=1 / 3
+        )
         for name in MEMBERS
     )
-    return store.Manifest(name="test", version="1", members=members)
+    return artifact.Manifest(name="test", version="1", members=members)
 
 
-def logit_by(calibrated: store.Manifest, cells: table.Cells) -> np.ndarray:
+def logit_by(calibrated: artifact.Manifest, cells: table.Cells) -> np.ndarray:
     """As `Ensemble` has it."""
     return calibrated.bias + sum(
         spec.weight * cells.logits[spec.backbone] / spec.temperature for spec in calibrated.members
@@ -43,7 +45,7 @@ def test_the_manifest_says_what_the_parameters_say() -> None:
     assert logit_by(calibrated, cells) == pytest.approx(parameters.logit(cells), abs=0.02)
     assert sum(member.weight for member in calibrated.members) == pytest.approx(1)
     assert calibrated.thresholds.abstain == parameters.band
-    assert store.Manifest.model_validate(calibrated.model_dump()) == calibrated
+    assert artifact.Manifest.model_validate(calibrated.model_dump()) == calibrated
 
 
 def test_the_better_member_weighs_more_and_the_pull_evens_them() -> None:
@@ -115,7 +117,7 @@ def test_slides_vary_as_those_that_were_simulated_do() -> None:
 
 
 def test_the_domain_s_limit_leaves_one_held_out_cell_in_a_hundred_beyond() -> None:
-    spec = store.DomainSpec(file="domain.safetensors", sha256="0" * 64, looks=5, distance=9)
+    spec = artifact.DomainSpec(file="domain.safetensors", sha256="0" * 64, looks=5, distance=9)
     cells = simulated(1)
     with_domain = manifest().model_copy(update={"domain": spec})
     found = calibrate(with_domain, cells).domain

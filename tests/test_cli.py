@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leukovision import Ensemble, cli, read_cell
+from leukovision.cli import loading
 
 COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
            "in_domain", "reason", "error"]  # fmt: skip
@@ -120,7 +121,7 @@ def test_a_sample_of_what_several_ensembles_held_out_is_scored_by_each(
     cnmc: Path, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only manifests differ here, and loading takes long.
-    monkeypatch.setattr(cli, "_load", lambda _: ensemble)
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
     data = tmp_path / "data"
     subjects: dict[str, list[str]] = {"a": [], "b": []}
     for kind in ("all", "hem"):

@@ -10,7 +10,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from leukovision import demo
-from leukovision.pictures import BLUE, OPACITY, RED
+from leukovision.explain.overlay import BLUE, OPACITY, RED
 
 # Linear RGB as it is seen without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
 EYES = {
@@ -20,7 +20,7 @@ EYES = {
     "tritanopia": "1.255528 -0.076749 -0.178779 -0.078411 0.930809 0.147602 0.004733 0.691367 0.303900",
 }
 GREYS = np.arange(40, 181, 10)[:, None].repeat(3, 1)
-"""What `pictures.backdrop` puts below the maps."""
+"""What `overlay.backdrop` puts below the maps."""
 
 
 def linear(rgb: np.ndarray) -> np.ndarray:

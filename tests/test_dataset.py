@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from leukovision import cli, painter
+from leukovision import cli, synthetic
 from leukovision.training import dataset
 
 
@@ -25,7 +25,7 @@ def data(tmp_path: Path) -> Path:
     for seed, name in enumerate(names):
         path = tmp_path / f"{name}.bmp"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(painter.paint(painter.blast_like(seed), seed=min(seed, 4))).save(path)
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=min(seed, 4))).save(path)
     twin = tmp_path / "fold_1/all/UID_21_1_1_all.bmp"
     twin.write_bytes((tmp_path / "fold_1/all/UID_20_1_1_all.bmp").read_bytes())
     return tmp_path

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import painter, read_cell
+from leukovision import read_cell, synthetic
 from leukovision.cell import CellError, read_picture
 from leukovision.demo import decoding
-from leukovision.language import LANGUAGES
+from leukovision.i18n import LANGUAGES
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def large(tmp_path_factory) -> Path:
     """A cell on black, 2,100 px a side, and a file of 60 kB."""
     path = tmp_path_factory.mktemp("large") / "large.png"
     canvas = Image.new("RGB", (2100, 2100))
-    canvas.paste(Image.fromarray(painter.paint(painter.blast_like(3), seed=3)), (900, 700))
+    canvas.paste(Image.fromarray(synthetic.paint(synthetic.blast_like(3), seed=3)), (900, 700))
     canvas.save(path)
     return path
 
@@ -64,7 +64,7 @@ def test_what_takes_too_long_is_given_up_and_the_next_is_read(large, monkeypatch
 
 def test_large_pictures_are_read_one_at_a_time_and_small_ones_do_not_wait(large, monkeypatch):
     small = io.BytesIO()
-    Image.fromarray(painter.paint(painter.blast_like(3), seed=3)).save(small, "PNG")
+    Image.fromarray(synthetic.paint(synthetic.blast_like(3), seed=3)).save(small, "PNG")
     said = []
 
     def hasty() -> None:

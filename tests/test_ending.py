@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from served import ROOT, started
 
-from leukovision import painter
+from leukovision import synthetic
 
 
 def post(url: str, body: bytes, kind: str = "application/json") -> dict:
@@ -43,7 +43,7 @@ def broken_off(url: str, content: bytes) -> None:
 
 def test_damaged_weights_change_nothing_and_sigterm_lets_answers_end_and_leaves_no_files(tmp_path):
     ensemble = shutil.copytree(ROOT / "weights", tmp_path / "ensemble")
-    Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(tmp_path / "cell.png")
+    Image.fromarray(synthetic.paint(synthetic.blast_like(1), seed=1)).save(tmp_path / "cell.png")
     content = (tmp_path / "cell.png").read_bytes()
     with started(tmp_path, LEUKOVISION_ENSEMBLE=str(ensemble)) as (url, server):
         kind = "multipart/form-data; boundary=x"

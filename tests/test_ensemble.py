@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import Analysis, Cell, Ensemble, painter, read_cell, store
+from leukovision import Analysis, Cell, Ensemble, artifact, read_cell, synthetic
 from leukovision.backbones import WEIGHED
 from leukovision.ensemble import load_ensemble, sigmoid
 from leukovision.preprocessing import inside
@@ -147,7 +147,7 @@ def test_an_ensemble_of_one_works_the_same(
     alone = ensemble.manifest.model_copy(
         update={"members": (spec.model_copy(update={"weight": 1.0}),), "domain": None}
     )
-    store.write_manifest(tmp_path, alone)
+    artifact.write_manifest(tmp_path, alone)
     (tmp_path / spec.file).write_bytes((ensemble.found.folder / spec.file).read_bytes())
     one = load_ensemble(tmp_path).analyse(cells[:3])
     for mine, full in zip(one, analyses, strict=False):
@@ -163,15 +163,15 @@ def test_what_keras_is_set_to_by_others_changes_nothing(ensemble: Ensemble, tmp_
     settings = {"backend": "jax", "image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     code = (
-        "from leukovision import load_ensemble, painter, read_cell\n"
-        "(found,) = load_ensemble().analyse([read_cell(painter.paint(painter.blast_like(1), seed=1))])\n"
+        "from leukovision import load_ensemble, synthetic, read_cell\n"
+        "(found,) = load_ensemble().analyse([read_cell(synthetic.paint(synthetic.blast_like(1), seed=1))])\n"
         "print(found.p_all)"
     )
     odd = {"KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | odd, capture_output=True, text=True, check=True
     )
-    (found,) = ensemble.analyse([read_cell(painter.paint(painter.blast_like(1), seed=1))])
+    (found,) = ensemble.analyse([read_cell(synthetic.paint(synthetic.blast_like(1), seed=1))])
     assert float(run.stdout) == pytest.approx(found.p_all, abs=1e-4)
 
 

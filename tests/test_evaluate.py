@@ -8,7 +8,7 @@ import pytest
 from simulated import MEMBERS, simulated
 from sklearn import metrics
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.evaluation import calibrate, score, slide, tables
 from leukovision.evaluation import figures as measured
 from leukovision.evaluation.bootstrap import COLUMNS, People, figures, interval
@@ -163,12 +163,14 @@ def test_everything_is_written_and_the_card_shows_it(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "figures.json", "figures.csv", "figures.md", "subjects.csv", "subjects.png", *plots,
     }  # fmt: skip
-    member = store.MemberSpec(backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1)
-    store.write_manifest(tmp_path, store.Manifest(name="test", version="1", members=(member,)))
+    member = artifact.MemberSpec(
+        backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1
+    )
+    artifact.write_manifest(tmp_path, artifact.Manifest(name="test", version="1", members=(member,)))
     manifest = card.write(tmp_path, content)
     text, ensemble = (tmp_path / "README.md").read_text(), content["figures"]["ensemble"]
     assert "Not a medical device" in text and tables.shown(ensemble["auc"]) in text
-    assert store.read_manifest(tmp_path) == manifest
+    assert artifact.read_manifest(tmp_path) == manifest
     assert manifest.figures["unseen"]["ensemble"] == ensemble
     least = int(100 * content["decided"]["accuracy"]["low"] + 1e-6)
     assert f"Of 100 decided cells at least {least} are" in text and "saved again" not in text
@@ -184,8 +186,10 @@ def test_the_card_leads_with_what_a_ruler_new_people_and_other_programs_make_of_
     # Too few subjects for a figure have nan, which a manifest cannot hold.
     content["figures"]["xception"]["matched_auc"] = dict.fromkeys(("value", "low", "high"), float("nan"))
     again = {"JPEG 75": {key: {"value": -0.25, "low": -0.5, "high": 0.125} for key in card.SAVED_AGAIN}}
-    member = store.MemberSpec(backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1)
-    store.write_manifest(tmp_path, store.Manifest(name="test", version="1", members=(member,)))
+    member = artifact.MemberSpec(
+        backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1
+    )
+    artifact.write_manifest(tmp_path, artifact.Manifest(name="test", version="1", members=(member,)))
     manifest = card.write(tmp_path, content, far, again)
     text, own = (tmp_path / "README.md").read_text(), content["figures"]["ensemble"]
     places = [
@@ -197,7 +201,7 @@ def test_the_card_leads_with_what_a_ruler_new_people_and_other_programs_make_of_
         )
     ]  # fmt: skip
     assert places == sorted(places)
-    kept = store.read_manifest(tmp_path).figures
+    kept = artifact.read_manifest(tmp_path).figures
     assert kept == manifest.figures and kept["saved_again"] == again
     assert kept["shift"]["cells"] == far["cells"] and kept["unseen"]["xception"]["matched_auc"] is None
     assert not {"shift", "saved_again"} & card.write(tmp_path, content).figures.keys()
@@ -226,11 +230,13 @@ def test_an_image_under_two_names_is_scored_once(tmp_path: Path) -> None:
 
 
 def folder(tmp_path: Path, name: str, held_out: list[str]) -> Path:
-    member = store.MemberSpec(backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1)
+    member = artifact.MemberSpec(
+        backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1
+    )
     training = {"held_out_subjects": held_out} if held_out else {}
     (tmp_path / name).mkdir()
-    store.write_manifest(
-        tmp_path / name, store.Manifest(name=name, version="1", members=(member,), training=training)
+    artifact.write_manifest(
+        tmp_path / name, artifact.Manifest(name=name, version="1", members=(member,), training=training)
     )
     return tmp_path / name
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 from leukovision.backbones import build
 from leukovision.preprocessing import Input
 from leukovision.training import dataset, features, kept
@@ -44,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind, subject = ("all", "1") if number < 4 else ("hem", "H1")
         path = folder / "fold_0" / kind / f"UID_{subject}_{number}_1_{kind}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(painter.paint(painter.blast_like(number), seed=number)).save(path)
+        Image.fromarray(synthetic.paint(synthetic.blast_like(number), seed=number)).save(path)
     return folder
 
 

@@ -21,10 +21,11 @@ from PIL import Image
 from served import serving
 from typer.testing import CliRunner
 
-from leukovision import cli, hub, painter, read_cell
+from leukovision import hub, read_cell, synthetic
+from leukovision.artifact import StoreError
+from leukovision.cli import app
 from leukovision.hub import EMBEDDED
 from leukovision.publishing import publish
-from leukovision.store import StoreError
 
 FILES = {path.name: path.read_bytes() for path in EMBEDDED.iterdir() if path.is_file()}
 
@@ -33,7 +34,8 @@ MEMBER = json.loads(FILES["ensemble.json"])["members"][0]
 PULL = """
 import sys
 from leukovision import hub
-from leukovision.store import StoreError
+from leukovision.artifact import StoreError
+from leukovision.cli import app
 hub.PATIENCE = 1
 try:
     found = hub.find(sys.argv[1])
@@ -46,9 +48,9 @@ except StoreError as error:
 JUDGE = """
 import hashlib, sys
 import numpy as np
-from leukovision import load_ensemble, painter, read_cell
+from leukovision import load_ensemble, read_cell, synthetic
 for name in sys.argv[1:]:
-    (found,) = load_ensemble(name).analyse([read_cell(painter.paint(painter.CellRecipe(), seed=3))])
+    (found,) = load_ensemble(name).analyse([read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))])
     print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
     print(found.ensemble)
 """
@@ -104,7 +106,7 @@ def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_p
 def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, run, ensemble, tmp_path):
     credit = "Drawn by LeukoVision, CC0."
     (tmp_path / "examples").mkdir()
-    picture = painter.paint(painter.CellRecipe(), seed=3)
+    picture = synthetic.paint(synthetic.CellRecipe(), seed=3)
     Image.fromarray(picture).save(tmp_path / "examples" / "one.png")
     status, lines = run(
         "-m", "leukovision", "publish", str(EMBEDDED), "me/leuko", "--revision-tag", "v1.2",
@@ -124,7 +126,7 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
 
 def said(*command: str | Path) -> tuple[int, str]:
     """What a command without a network says, in this process: exit status and words."""
-    done = CliRunner().invoke(cli.app, [*map(str, command)])
+    done = CliRunner().invoke(app, [*map(str, command)])
     return done.exit_code, " ".join(done.output.split())
 
 
@@ -249,10 +251,10 @@ def test_a_manifest_that_is_wrong_is_refused_while_pulling(server, run, files, w
 
 
 def test_tensors_that_are_wrong_are_refused_by_the_command_line(tmp_path):
-    """`test_store.py` has what else can be wrong with them."""
+    """`test_artifact.py` has what else can be wrong with them."""
     own = shutil.copytree(EMBEDDED, tmp_path / "own")
     shutil.copy(own / "inception_v3.safetensors", own / "xception.safetensors")
-    Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
+    Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=3)).save(tmp_path / "cell.png")
     status, words = said("analyse", tmp_path / "cell.png", "--ensemble", own)
     assert status == 2 and "sha256" in words
 

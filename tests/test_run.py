@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from leukovision import Ensemble, batch, cli, painter, store
+from leukovision import Ensemble, artifact, batch, cli, synthetic
+from leukovision.cli import loading
 from leukovision.evaluation.predictions import write
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
@@ -25,14 +26,14 @@ OLD = b"an older, good table\n" * 400
 
 @pytest.fixture(autouse=True)
 def _loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_load", lambda _: ensemble)
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("drawn")
     for seed in range(6):
-        Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(home / f"{seed}.png")
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(home / f"{seed}.png")
     return home
 
 
@@ -158,8 +159,8 @@ def test_a_full_disk_is_one_sentence_and_nothing_half_written_stays(cells, tmp_p
 
 
 @pytest.mark.parametrize("make", [
-    lambda path: store.write_whole(path, bytes(9000)),
-    lambda path: store.write_tensors(path, {"a": __import__("numpy").zeros(9000)}),
+    lambda path: artifact.write_whole(path, bytes(9000)),
+    lambda path: artifact.write_tensors(path, {"a": __import__("numpy").zeros(9000)}),
     lambda path: write(path, [{"column": "x" * 9000}]),
 ])  # fmt: skip
 def test_whatever_is_written_is_there_whole_or_not_at_all(make, tmp_path):
@@ -173,11 +174,11 @@ def test_a_table_keeps_its_rights_and_a_link_to_it_stays_one(tmp_path):
     (tmp_path / "real").write_bytes(OLD)
     (tmp_path / "real").chmod(0o600)
     (tmp_path / "link").symlink_to("real")
-    store.write_whole(tmp_path / "link", b"new")
+    artifact.write_whole(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
     assert (tmp_path / "real").stat().st_mode & 0o777 == 0o600
     out, into = os.pipe()
-    store.write_whole(Path(f"/dev/fd/{into}"), b"new")
+    artifact.write_whole(Path(f"/dev/fd/{into}"), b"new")
     assert os.read(out, 9) == b"new"
 
 
@@ -197,14 +198,14 @@ def test_what_cannot_be_written_is_said_before_anything_is_judged(how, words, ce
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_load", lambda _: pytest.fail("it was too late"))
+    monkeypatch.setattr(loading, "load", lambda _: pytest.fail("it was too late"))
     run = analyse("0.png", *how)
     assert run.exit_code == 2 and words in run.stderr.replace("\n", " "), run.stderr
 
 
 def test_two_runs_do_not_write_one_table(cells, tmp_path):
     (tmp_path / "out.csv.part").touch()
-    with store.alone(tmp_path / "out.csv.part"):
+    with artifact.alone(tmp_path / "out.csv.part"):
         run = analyse(cells / "0.png", "--csv", tmp_path / "out.csv")
     assert run.exit_code == 2 and "another command is writing there" in run.stderr
 

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from leukovision import batch
-from leukovision.language import ENGLISH, LANGUAGES
+from leukovision.artifact import SlideSpec
+from leukovision.explain.sentences import together
+from leukovision.i18n import ENGLISH, LANGUAGES
 from leukovision.slide import BETWEEN, NO_CELLS, NO_MODEL, decide
-from leukovision.store import SlideSpec
-from leukovision.words import together
 
 GERMAN = LANGUAGES["de"]
 SPEC = SlideSpec(means=(-2, 2), spread=1.5, offset=1, abstain=(0.2, 0.8))

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage import draw
 from typer.testing import CliRunner
 
-from leukovision import CellError, cli, painter, read_cell, smear
+from leukovision import CellError, cli, read_cell, smear, synthetic
 from leukovision.cell import FRAME, is_on_black
 from leukovision.smear import Found, cut, find_cells
 
@@ -34,7 +34,7 @@ def drawn(cells: list[tuple[int, int]], seed: int = 1, red: int = 60) -> tuple[n
     photo = SLIDE * np.exp(-np.minimum(density, 1.6 * RED))
     masks = []
     for number, (left, top) in enumerate(cells):
-        cell = painter.paint(painter.blast_like(number), seed=number).astype(float) * LIGHT
+        cell = synthetic.paint(synthetic.blast_like(number), seed=number).astype(float) * LIGHT
         mask = np.zeros((700 + 2 * FRAME, 900 + 2 * FRAME), dtype=bool)
         there = (slice(top + FRAME, top + 2 * FRAME), slice(left + FRAME, left + 2 * FRAME))
         mask[there] = cell.max(axis=-1) > 0
@@ -219,7 +219,7 @@ def test_a_cell_at_the_border_and_one_out_of_focus_are_kept_but_marked() -> None
 
 def test_what_is_a_cell_on_black_already_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "cell.png"
-    Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(path)
+    Image.fromarray(synthetic.paint(synthetic.blast_like(1), seed=1)).save(path)
     (one,) = find_cells(path)
     cell = read_cell(path)
     assert (one.cell.pixels == cell.pixels).all() and (one.cell.outline == cell.outline).all()

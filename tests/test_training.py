@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import load_ensemble, painter, read_cell, store
+from leukovision import artifact, load_ensemble, read_cell, synthetic
 from leukovision.backbones import HEAD, HEADS, build, join, set_standard, small_head
 from leukovision.preprocessing import Input
 
@@ -22,10 +22,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for number in range(24):
         kind, subject = ("all", f"{number % 3 + 1}") if number < 12 else ("hem", f"H{number % 3 + 1}")
-        recipe = painter.blast_like(number) if kind == "all" else painter.lymphocyte_like(number)
+        recipe = synthetic.blast_like(number) if kind == "all" else synthetic.lymphocyte_like(number)
         path = folder / "fold_0" / kind / f"UID_{subject}_{number}_1_{kind}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(painter.paint(recipe, seed=number)).save(path)
+        Image.fromarray(synthetic.paint(recipe, seed=number)).save(path)
     return folder
 
 
@@ -44,7 +44,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_ensemble_says_who_was_held_out_of_its_training(trained: Path) -> None:
-    training = store.read_manifest(trained).training
+    training = artifact.read_manifest(trained).training
     assert training["held_out_subjects"] == ["1", "H1"]
     assert training["subjects"] == {"ALL": 2, "healthy": 2}
 
@@ -68,7 +68,9 @@ def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
     more = ("--hold-out", "1,H1", "--features", str(kept.parent))
     subprocess.run(command(data, tmp_path / "again", *more), check=True, capture_output=True)
     assert kept.stat().st_mtime_ns == before
-    first, again = (store.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again"))
+    first, again = (
+        artifact.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again")
+    )
     assert all(np.abs(tensor - again[name]).max() <= 1e-3 for name, tensor in first.items())
 
 
@@ -90,7 +92,7 @@ def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_resul
     assert other.returncode == 2 and "another recipe" in other.stderr
     subprocess.run(again, check=True, capture_output=True, timeout=400)
     assert not checkpoint.exists()
-    one, two = (store.read_tensors(tmp_path / f / "inception_v3.safetensors") for f in ("once", "again"))
+    one, two = (artifact.read_tensors(tmp_path / f / "inception_v3.safetensors") for f in ("once", "again"))
     assert all(np.abs(tensor - two[name]).max() <= 2e-2 for name, tensor in one.items())
     losses = [
         float(line.split(",")[2])
@@ -105,7 +107,7 @@ def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:
 
 
 def test_two_trainings_do_not_write_one_folder(data: Path, tmp_path: Path) -> None:
-    with store.alone(tmp_path):
+    with artifact.alone(tmp_path):
         again = subprocess.run(command(data, tmp_path), capture_output=True, text=True)
     assert again.returncode == 2 and "another command is writing there" in again.stderr
     assert not list(tmp_path.iterdir())
@@ -132,11 +134,11 @@ def test_the_mean_of_heads_is_one_head() -> None:
 
 
 def test_numbers_do_not_change_with_brightness_tint_or_size() -> None:
-    recipe = painter.CellRecipe(diameter=220)
-    plain = painter.paint(recipe, seed=5).astype(float)
+    recipe = synthetic.CellRecipe(diameter=220)
+    plain = synthetic.paint(recipe, seed=5).astype(float)
     tinted = np.where(plain > 0, np.clip(plain * [1.3, 1.1, 0.9] + 8, 13, 255), 0).astype(np.uint8)
     ours, theirs = (INPUT.numbers(INPUT.picture(read_cell(p.astype(np.uint8)))) for p in (plain, tinted))
     inside = (ours > -1).all(axis=2)
     assert np.abs(ours - theirs)[inside].mean() < 0.05
-    small = read_cell(painter.paint(painter.CellRecipe(diameter=150), seed=5))
+    small = read_cell(synthetic.paint(synthetic.CellRecipe(diameter=150), seed=5))
     assert abs((INPUT.numbers(INPUT.picture(small)) > -1).mean() - (ours > -1).mean()) < 0.02

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from leukovision import painter
+from leukovision import synthetic
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +18,7 @@ def test_a_wheel_decides_by_the_ensemble_in_it(tmp_path: Path) -> None:
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT], check=True, capture_output=True)
     (wheel,) = wheels.iterdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True, capture_output=True)
-    Image.fromarray(painter.paint(painter.blast_like(1), seed=1)).save(tmp_path / "cell.png")
+    Image.fromarray(synthetic.paint(synthetic.blast_like(1), seed=1)).save(tmp_path / "cell.png")
     found = subprocess.run(
         [sys.executable, "-m", "leukovision", "analyse", "cell.png", "--json", "out.json"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,

@@ -13,17 +13,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from leukovision import painter
+from leukovision import synthetic
+from leukovision.artifact import StoreError
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.faithfulness import Curve, against_chance
-from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import is_dark, thumbnail
-from leukovision.saliency import METHODS
+from leukovision.explain.faithfulness import Curve, against_chance
+from leukovision.explain.methods import METHODS
+from leukovision.explain.overlay import is_dark, thumbnail
+from leukovision.i18n import ENGLISH, Texts
 from leukovision.sources import why_not
-from leukovision.store import StoreError
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
@@ -232,7 +232,7 @@ def example_cells(folder: Path | None) -> list[Cell]:
         FileNotFoundError: the folder is not there, or there is no picture in it.
     """
     if folder is None:
-        return [read_cell(pixels, title) for title, pixels in painter.examples(N_EXAMPLES)]
+        return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
     cells: list[Cell] = []
     for path in sorted(folder.iterdir()):
         if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:

@@ -12,13 +12,13 @@ import gradio as gr
 from pydantic import ValidationError
 
 from leukovision import batch
+from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError
 from leukovision.demo import decoding, guard
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.forward import BATCH
-from leukovision.saliency import DEFAULT, METHODS, explain
-from leukovision.store import StoreError
+from leukovision.explain.methods import DEFAULT, METHODS, explain
+from leukovision.inference import BATCH
 
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
 NO_CELL = "Each cell is a picture, or has p_all, in_domain and decision, as /analyse says them."

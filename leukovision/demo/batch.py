@@ -23,12 +23,12 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
+from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError
 from leukovision.demo import analyse, decoding, guard, uploads, visitor
 from leukovision.ensemble import Ensemble
-from leukovision.language import ENGLISH, Texts
-from leukovision.store import StoreError
-from leukovision.words import together
+from leukovision.explain.sentences import together
+from leukovision.i18n import ENGLISH, Texts
 
 HANDFUL = 8
 """Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""

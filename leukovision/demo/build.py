@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from leukovision.artifact import StoreError, read_manifest
 from leukovision.batch import MAX_BYTES
 from leukovision.demo import (
     analyse,
@@ -39,8 +40,7 @@ from leukovision.demo import (
 )
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
-from leukovision.language import ENGLISH, Texts
-from leukovision.store import StoreError, read_manifest
+from leukovision.i18n import ENGLISH, Texts
 
 SESSIONS = 500
 """Visitors that are remembered at once: those who ask by curl never say that they are gone."""

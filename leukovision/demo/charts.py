@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from leukovision.language import ENGLISH, Texts
+from leukovision.i18n import ENGLISH, Texts
 
 WIDTH, HEIGHT = 420, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 36

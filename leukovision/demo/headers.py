@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leukovision.language import choose
+from leukovision.i18n import choose
 
 FRAMES = ("https://huggingface.co", "https://*.hf.space")
 """Who may show the page in a frame without being named."""

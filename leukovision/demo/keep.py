@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from leukovision import report
+from leukovision.artifact import StoreError
 from leukovision.demo import visitor
 from leukovision.ensemble import Ensemble
-from leukovision.language import ENGLISH, Texts
-from leukovision.store import StoreError
+from leukovision.i18n import ENGLISH, Texts
 
 KINDS = {"pdf": "application/pdf", "png": "image/png", "json": "application/json"}
 """What a report can be kept as, by the ending of its file."""

@@ -11,11 +11,11 @@ import gradio as gr
 import numpy as np
 from markdown_it import MarkdownIt
 
+from leukovision.artifact import Manifest, file_in, read_manifest
 from leukovision.demo import charts, scores, visitor
+from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
-from leukovision.language import ENGLISH, Texts
-from leukovision.store import Manifest, file_in, read_manifest
-from leukovision.words import at_least, signed, title_of
+from leukovision.i18n import ENGLISH, Texts
 
 FIGURES = (
     "matched_auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc",

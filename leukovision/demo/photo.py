@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from leukovision.cell import Cell
 from leukovision.demo import decoding
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import data_uri, thumbnail
+from leukovision.explain.overlay import data_uri, thumbnail
+from leukovision.i18n import ENGLISH, Texts
 from leukovision.smear import Found, cut, find_cells
 
 SIDE = 1200

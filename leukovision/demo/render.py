@@ -12,11 +12,19 @@ from PIL import Image
 from leukovision.cell import foreground, largest_part
 from leukovision.demo import charts
 from leukovision.ensemble import Analysis, Ensemble, enlarge
-from leukovision.faithfulness import Curve
-from leukovision.language import ENGLISH, Texts
-from leukovision.pictures import COMBINED, OPACITY, backdrop, cams, colours, data_uri, overlays, scale_of
-from leukovision.saliency import DEFAULT, METHODS, explain
-from leukovision.words import (
+from leukovision.explain.faithfulness import Curve
+from leukovision.explain.methods import DEFAULT, METHODS, explain
+from leukovision.explain.overlay import (
+    COMBINED,
+    OPACITY,
+    backdrop,
+    cams,
+    colours,
+    data_uri,
+    overlays,
+    scale_of,
+)
+from leukovision.explain.sentences import (
     addition,
     check_line,
     describe_map,
@@ -27,7 +35,8 @@ from leukovision.words import (
     signed,
     sum_line,
     title_of,
-)  # fmt: skip
+)
+from leukovision.i18n import ENGLISH, Texts
 
 VIEWS = ("all", "combined", "own")
 """Which maps can be shown."""

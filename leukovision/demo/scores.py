@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from leukovision.store import SCORES, file_in
+from leukovision.artifact import SCORES, file_in
 
 RULERS = ("area", "red", "green", "blue")
 

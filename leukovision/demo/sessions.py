@@ -17,7 +17,7 @@ class Sessions(StateHolder):
     """Gradio's, of a page; to be put in the place of its own."""
 
     def __init__(self, page: gr.Blocks) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.set_blocks(page)
 
     def __getitem__(self, who: str) -> SessionState:
@@ -30,7 +30,8 @@ class _Session(SessionState):
     """Holds `gr.State`, and which components have changed, but no configuration of them."""
 
     def __init__(self, page: gr.Blocks) -> None:
-        super().__init__(SimpleNamespace(default_config=page.default_config, blocks={}))
+        bare: Any = SimpleNamespace(default_config=page.default_config, blocks={})
+        super().__init__(bare)
 
     def __setitem__(self, key: int, value: Any) -> None:
         super().__setitem__(key, value)

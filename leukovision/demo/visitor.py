@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.i18n import I18nData
 
-from leukovision.language import ENGLISH, LANGUAGES, Texts, choose
+from leukovision.i18n import ENGLISH, LANGUAGES, Texts, choose
 
 I18N = gr.I18n(**{tag: dict(texts.entries) for tag, texts in LANGUAGES.items()})
 """Every text in every language, for the browser; `start` adds to it."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize, special
 from sklearn.model_selection import StratifiedGroupKFold
 
-from leukovision import domain, store
+from leukovision import artifact, ood
 from leukovision.evaluation.predictions import Cells
 from leukovision.training.sampling import chances
 
@@ -224,7 +224,7 @@ def cross_fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> C
 
 def estimate(
     is_all: np.ndarray, subjects: np.ndarray, logits: np.ndarray, accuracy: float
-) -> store.SlideSpec:
+) -> artifact.SlideSpec:
     """Means by class, subjects alike, the spread within slides, and that of slides about their class's mean.
 
     Args:
@@ -243,7 +243,7 @@ def estimate(
         within.append(inside)
         # A subject's mean strays by chance, too; only what is beyond that is its slide's.
         between.append(float(np.var(mean[several]) - (inside / count[several]).mean()))
-    return store.SlideSpec(
+    return artifact.SlideSpec(
         means=(round(means[0], 4), round(max(means[1], means[0]), 4)),
         spread=round(float(np.mean(within)) ** 0.5, 4),
         offset=round(max(float(np.mean(between)), _FLAT) ** 0.5, 4),
@@ -251,7 +251,7 @@ def estimate(
     )
 
 
-def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY) -> store.Manifest:
+def calibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCURACY) -> artifact.Manifest:
     """Temperatures, weights, bias and abstention band of an ensemble, fitted on all cells.
 
     Args:
@@ -274,7 +274,7 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
     fitted = fit(cells, accuracy)
     limited = manifest.domain
     if limited and np.isfinite(cells.distances).any():
-        limited = limited.model_copy(update={"distance": domain.threshold(cells.distances)})
+        limited = limited.model_copy(update={"distance": ood.threshold(cells.distances)})
     members = [
         member.model_copy(
             update={
@@ -290,13 +290,13 @@ def calibrate(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY
             "bias": round(fitted.bias, 4),
             "domain": limited,
             "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
-            "thresholds": store.Thresholds(decide=0.5, abstain=fitted.band),
+            "thresholds": artifact.Thresholds(decide=0.5, abstain=fitted.band),
             "figures": manifest.figures | {"calibration": _wanted(cells, accuracy)},
         }
     )
 
 
-def again(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY) -> store.Manifest:
+def again(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCURACY) -> artifact.Manifest:
     """Calibrate an ensemble whose members' own logits are not at hand: as a whole.
 
     Args:
@@ -320,7 +320,7 @@ def again(manifest: store.Manifest, cells: Cells, accuracy: float = ACCURACY) ->
         update={
             "members": tuple(members),
             "bias": round(manifest.bias / temperature + fitted.bias, 4),
-            "thresholds": store.Thresholds(decide=0.5, abstain=fitted.band),
+            "thresholds": artifact.Thresholds(decide=0.5, abstain=fitted.band),
             "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
             "figures": manifest.figures | {"calibration": _wanted(cells, accuracy)},
         }

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leukovision import domain
+from leukovision import ood
 from leukovision.evaluation import calibrate, plots, slide, tables
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.bootstrap import DRAWS, Interval, People, aucs, figures, interval
@@ -31,7 +31,7 @@ SHORTCUTS = {
     "area": ("area",),
     "mean colour": ("red", "green", "blue"),
     "sharpness": ("sharpness",),
-    "all of them": domain.LOOKS,
+    "all of them": ood.LOOKS,
 }
 """What tells the classes apart without a look at the cell, by what a network could find instead of it."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from leukovision.store import SCORES, write_whole
+from leukovision.artifact import SCORES, write_whole
 
 LOGIT = "logit_"
 """Before a member's name: the column of its raw logit, before any calibration."""

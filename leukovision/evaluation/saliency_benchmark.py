@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from leukovision import faithfulness
 from leukovision.cell import read_cell
 from leukovision.ensemble import Ensemble
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.bootstrap import DRAWS, Interval, interval
-from leukovision.saliency import DEFAULT, METHODS, explain
+from leukovision.explain import faithfulness
+from leukovision.explain.methods import DEFAULT, METHODS, explain
+from leukovision.explain.randomization import DEPTHS, twin
 from leukovision.training.dataset import Image
-from leukovision.twin import DEPTHS, twin
 
 FLOORS = {"random": "Random, as coarse", "blob": "Centred blob", "spots": "Random, fine spots"}
 """Maps that know nothing of the network; a method has to beat them."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leukovision import domain, store
+from leukovision import artifact, ood
 from leukovision.cell import Cell, read_cell
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.evaluation.predictions import LOGIT
@@ -62,7 +62,7 @@ def held_out(
         raise ValueError("two ensembles' folders have one name, by which cells.csv would tell them apart.")
     result, seen = [], dict[str, Path]()
     for folder in folders:
-        subjects = set(store.read_manifest(folder).training.get("held_out_subjects", ()))
+        subjects = set(artifact.read_manifest(folder).training.get("held_out_subjects", ()))
         if len(folders) == 1 and (everything or not subjects):
             return [(folder, list(images))]
         if not subjects:
@@ -115,7 +115,7 @@ def score(
 
 
 def _row(
-    manifest: store.Manifest, part: str, image: Image, cell: Cell, analysis: Analysis, views: int | None
+    manifest: artifact.Manifest, part: str, image: Image, cell: Cell, analysis: Analysis, views: int | None
 ) -> dict[str, Any]:
     return {
         "file": image.path.name,
@@ -127,9 +127,7 @@ def _row(
         "p_all": round(analysis.p_all, 6),
         "in_domain": analysis.in_domain,
         "distance": round(analysis.distance, 5),
-        **{
-            name: round(float(value), 5) for name, value in zip(domain.LOOKS, domain.looks(cell), strict=True)
-        },
+        **{name: round(float(value), 5) for name, value in zip(ood.LOOKS, ood.looks(cell), strict=True)},
         **{
             # Back to what the network itself said: calibration must not be set on what was calibrated.
             f"{LOGIT}{spec.backbone}": round(

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.evaluation.tables import TITLES, by_subject, grid, of_members, shown
-from leukovision.words import at_least
+from leukovision.explain.sentences import at_least
 
 FIRST = ("matched_auc", "auc")
 """What is told of the subjects least like those that were trained on."""
@@ -43,7 +43,7 @@ def known(value: Any) -> Any:
     return value
 
 
-def card(manifest: store.Manifest, content: Mapping[str, Any]) -> str:
+def card(manifest: artifact.Manifest, content: Mapping[str, Any]) -> str:
     """The model card, `README.md` of an ensemble's folder.
 
     Args:
@@ -131,7 +131,7 @@ def write(
     content: Mapping[str, Any],
     shift: Mapping[str, Any] | None = None,
     saved_again: Mapping[str, Any] | None = None,
-) -> store.Manifest:
+) -> artifact.Manifest:
     """Write an ensemble's `README.md`, and a digest of the figures into its manifest.
 
     Args:
@@ -144,7 +144,7 @@ def write(
         ValueError: the figures are not those of `evaluate.measure`, or of `saved_again.summary`.
         store.StoreError: the folder is not an ensemble's.
     """
-    manifest = store.read_manifest(folder)
+    manifest = artifact.read_manifest(folder)
     kept = {name: found for name, found in manifest.figures.items() if name not in ("shift", "saved_again")}
     with _wanted("the figures", "the figures.json that `leukovision figures` writes"):
         kept["unseen"] = digest(content)
@@ -158,8 +158,8 @@ def write(
     manifest = manifest.model_copy(update={"figures": kept})
     with _wanted("the figures", "the figures.json that `leukovision figures` writes"):
         text = card(manifest, content)
-    store.write_whole(folder / "README.md", text.encode())
-    store.write_manifest(folder, manifest)
+    artifact.write_whole(folder / "README.md", text.encode())
+    artifact.write_manifest(folder, manifest)
     return manifest
 
 

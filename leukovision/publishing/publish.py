@@ -10,11 +10,11 @@ from huggingface_hub import EvalResult, HfApi, ModelCardData
 from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
 from leukovision import hub
+from leukovision.artifact import MANIFEST, SCORES, Manifest, StoreError, file_in
 from leukovision.backbones import BACKBONES
 from leukovision.cell import CellError, read_cell
 from leukovision.ensemble import load_ensemble
 from leukovision.sources import pictures
-from leukovision.store import MANIFEST, SCORES, Manifest, StoreError, file_in
 
 METRICS = {
     "auc": "roc_auc",

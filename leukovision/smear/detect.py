@@ -30,7 +30,7 @@ from leukovision.smear.tissue import NUCLEUS
 MOST = 100
 """Cells of a photo."""
 
-NARROWEST = 0.7
+NARROWEST = 0.8
 """A cell across, where it is widest, in red cells: writing on a photo is narrower, and so is what is left of
 a cell at the border."""
 

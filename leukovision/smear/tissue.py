@@ -28,6 +28,10 @@ FAR = 1.5
 """Distance to the next nucleus beyond which it makes no difference, in red cells."""
 
 
+BESIDE = 0.4
+"""Distance to a nucleus within which its cytoplasm is looked for, in red cells."""
+
+
 def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
     """What the network sees.
 
@@ -37,7 +41,7 @@ def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) 
         nuclear, red: (3,) density of nuclei and of red cells, as `stains` gives them.
 
     Returns:
-        (h, w, FEATURES) float32.
+        (h, w, 22) float32.
     """
     strength = float(np.linalg.norm(nuclear))
     whole = np.clip(od / strength, -0.5, 3).astype(np.float32)
@@ -55,9 +59,40 @@ def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) 
     dark = ndimage.binary_opening(apart[1][..., 0] > 0.55, iterations=max(1, round(0.05 * size)))
     away = ndimage.distance_transform_edt(~dark) / size if dark.any() else np.full(dark.shape, FAR)
     away = np.minimum(away, FAR).astype(np.float32)
+    owned = _owned(smooth[0], away)
     return np.concatenate(
-        [*smooth, *apart, grain[..., None], away[..., None], np.exp(-4 * away)[..., None]], axis=-1
+        [
+            *smooth,
+            *apart,
+            grain[..., None],
+            away[..., None],
+            np.exp(-4 * away)[..., None],
+            *[_averaged(owned[..., None], by * size) for by in AROUND[:2]],
+        ],
+        axis=-1,
     )
+
+
+def _owned(colours: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """How much more often the colour of a place is seen beside nuclei than far from all of them: cytoplasm is
+    beside nuclei only, slide and red cells are anywhere.
+
+    Args:
+        colours: (h, w, 3) density, in that of nuclei.
+        away: (h, w) distance to the next nucleus, in red cells.
+
+    Returns:
+        (h, w) float32, a logarithm; 0 where hardly anything is beside nuclei or far from them.
+    """
+    beside, far = (away > 0.1) & (away < BESIDE), away > 2 * BESIDE
+    if min(beside.mean(), far.mean()) < 0.02:
+        return np.zeros_like(away)
+    bins = np.clip((colours + 0.08) * 25, 0, 15).astype(np.intp) @ np.array([256, 16, 1])
+    seen = []
+    for places in (beside, far):
+        counts = np.bincount(bins[places], minlength=4096).reshape(16, 16, 16) / places.sum()
+        seen.append(ndimage.gaussian_filter(counts, 0.7) + 1e-4)
+    return np.asarray(np.log(seen[0] / seen[1]).ravel()[bins], dtype=np.float32)
 
 
 def _averaged(values: np.ndarray, by: float) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image as Picture
 
+from leukovision.artifact import sha256_of
 from leukovision.cell import CellError, read_cell
-from leukovision.store import sha256_of
 from leukovision.training.dataset import (
     CLASSES,
     NAME,

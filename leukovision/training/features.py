@@ -53,8 +53,8 @@ def pooled(
     path = kept / f"{network.name}-{_state(trunk, input)}.npz"
     known: dict[str, np.ndarray] = {}
     if path.exists():
-        found = kept_arrays.read(path)
-        known = dict(zip(found["sha256"].tolist(), found["features"], strict=True))
+        before = kept_arrays.read(path)
+        known = dict(zip(before["sha256"].tolist(), before["features"], strict=True))
     wanted = [image for image in images if image.sha256 not in known]
     done = len(images) - len(wanted)
 

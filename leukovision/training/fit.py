@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.backbones import BACKBONES
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
@@ -19,22 +19,20 @@ from leukovision.training.recipe import Progress, Recipe
 def fit(
     images: Sequence[Image],
     out: Path,
-    recipe: Recipe,
-    backbones: Sequence[str] = tuple(BACKBONES),
+    recipes: Mapping[str, Recipe],
     weights: str | Path | None = None,
     held_out: str = "",
     held_out_subjects: Sequence[str] = (),
     kept: Path | None = None,
     name: str | None = None,
     progress: Progress = lambda *_: None,
-) -> store.Manifest:
+) -> artifact.Manifest:
     """Train an ensemble into a folder. A run that was killed goes on when it is called again.
 
     Args:
         images: what to train on, from `dataset.split`.
         out: folder for the ensemble and its logs.
-        recipe: how.
-        backbones: keys of `BACKBONES`, in order.
+        recipes: how, by backbone, in order; all with one input.
         weights: where the backbones start, as in `backbones.build`.
         held_out: what was kept away, in words, for the manifest.
         held_out_subjects: who was kept away, for the manifest: `evaluate` measures on them.
@@ -52,47 +50,52 @@ def fit(
     """
     from leukovision.ensemble import load_ensemble
 
-    if (out / store.MANIFEST).exists():
+    if (out / artifact.MANIFEST).exists():
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    for backbone in backbones:
+    for backbone, recipe in recipes.items():
         if not (out / f"{backbone}.safetensors").exists():
             if recipe.trained == "heads":
                 heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
             else:
                 whole.train(backbone, images, out, recipe, weights, progress)
     specs = [
-        store.MemberSpec(
+        artifact.MemberSpec(
             backbone=backbone,
             cut=BACKBONES[backbone].cut(recipe.preset),
             file=f"{backbone}.safetensors",
-            sha256=store.sha256_of(out / f"{backbone}.safetensors"),
-            weight=1 / len(backbones),
+            sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
+            weight=1 / len(recipes),
         )
-        for backbone in backbones
+        for backbone, recipe in recipes.items()
     ]
-    manifest = store.Manifest(
+    any_recipe = next(iter(recipes.values()))
+    manifest = artifact.Manifest(
         name=name or out.resolve().name,
         version="0",
-        input=store.InputSpec(**asdict(recipe.input)),
+        input=artifact.InputSpec(**asdict(any_recipe.input)),
         members=tuple(specs),
-        training=_describe(images, recipe, weights, held_out, held_out_subjects),
+        training=_describe(images, recipes, weights, held_out, held_out_subjects),
     )
-    store.write_manifest(out, manifest)
+    artifact.write_manifest(out, manifest)
     statistics = describe(
         out,
         images,
         load_ensemble(out),
-        recipe.seed,
+        any_recipe.seed,
         lambda done, of: progress("how cells look", done, of, ""),
     )
     manifest = manifest.model_copy(update={"domain": statistics})
-    store.write_manifest(out, manifest)
+    artifact.write_manifest(out, manifest)
     return manifest
 
 
 def _describe(
-    images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
+    images: Sequence[Image],
+    recipes: Mapping[str, Recipe],
+    weights: Any,
+    held_out: str,
+    held_out_subjects: Sequence[str],
 ) -> dict[str, Any]:
     """What the manifest says of the training."""
     subjects = {(image.subject, image.is_all) for image in images}
@@ -105,6 +108,6 @@ def _describe(
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
         "start": "ImageNet" if weights is not None else "random",
-        "recipe": asdict(recipe),
+        "recipe": {backbone: asdict(recipe) for backbone, recipe in recipes.items()},
         "code": version("leukovision"),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.backbones import BACKBONES, HEADS, build, join, set_standard, small_head, tensors
 from leukovision.training.dataset import Image
 from leukovision.training.features import pooled
@@ -79,7 +79,7 @@ def train(
             )
         heads.append(head)
     join(network, heads)
-    store.write_tensors(
+    artifact.write_tensors(
         out / f"{name}.safetensors",
         {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukovision.store import write_whole
+from leukovision.artifact import write_whole
 
 _DIGEST = hashlib.sha256().digest_size
 

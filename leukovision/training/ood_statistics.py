@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukovision import domain, store
+from leukovision import artifact, ood
 from leukovision.cell import read_cell
 from leukovision.ensemble import Ensemble
 from leukovision.training.dataset import Image
@@ -35,7 +35,7 @@ def describe(
     ensemble: Ensemble,
     seed: int = 1,
     progress: Callable[[int, int], object] = lambda *_: None,
-) -> store.DomainSpec | None:
+) -> artifact.DomainSpec | None:
     """Write `domain.safetensors` into an ensemble's folder.
 
     Args:
@@ -57,20 +57,20 @@ def describe(
     found, seen = [], []
     for start in range(0, len(drawn), _CHUNK):
         cells = [read_cell(images[place].path) for place in drawn[start : start + _CHUNK]]
-        found += [domain.looks(cell) for cell in cells]
+        found += [ood.looks(cell) for cell in cells]
         seen.append(ensemble.features(cells))
         progress(len(found), len(drawn))
     features = np.concatenate(seen)
     path = folder / FILE
-    store.write_tensors(path, statistics(np.array(found), features))
-    spec = store.DomainSpec(file=FILE, sha256=store.sha256_of(path), looks=1, distance=1)
+    artifact.write_tensors(path, statistics(np.array(found), features))
+    spec = artifact.DomainSpec(file=FILE, sha256=artifact.sha256_of(path), looks=1, distance=1)
     # Read again, so that the limits are of what float16 left of the statistics.
-    written = domain.read(folder, spec, features.shape[1])
+    written = ood.read(folder, spec, features.shape[1])
     limits = {
         name: round(MARGIN * float(np.quantile([measure(one) for one in values], quantile)), 4)
         for name, measure, values, quantile in (
             ("looks", written.oddity, found, _QUANTILE),
-            ("distance", written.distance, features, 1 - domain.FALSE_ALARMS),
+            ("distance", written.distance, features, 1 - ood.FALSE_ALARMS),
         )
     }
     return spec.model_copy(update=limits)

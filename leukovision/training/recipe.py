@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from leukovision import store
+from leukovision import artifact
+from leukovision.backbones import BACKBONES
 from leukovision.preprocessing import Input
 from leukovision.training.augment import Changes
 
@@ -19,7 +20,7 @@ class Recipe:
     """How a member is trained.
 
     Attributes:
-        preset: `compact` cuts the backbones in mid-network, `whole` further up, `full` nowhere.
+        preset: where the backbone is cut: `compact` in mid-network, `whole` further up, `full` nowhere.
         trained: `heads` trains five heads on layers that keep the weights they start with; `layers` trains
             nearly every layer, with a linear unit.
         input: how a cell becomes numbers.
@@ -49,22 +50,41 @@ class Recipe:
     smoothing: float = 0.05
     seed: int = 1
 
-    @staticmethod
-    def of(
-        preset: str, input: Mapping[str, Any] = {}, changes: Mapping[str, Any] = {}, **given: Any
-    ) -> Recipe:
-        """The recipe of a preset, with what is given (not None) in place of its own.
 
-        Raises:
-            ValueError: there is no such preset, or an input that there is not.
-        """
-        if preset not in PRESETS:
-            raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
-        recipe = PRESETS[preset]
+def recipes(
+    preset: str,
+    backbones: Sequence[str] = (),
+    input: Mapping[str, Any] = {},
+    changes: Mapping[str, Any] = {},
+    samples: int | None = None,
+    **given: Any,
+) -> dict[str, Recipe]:
+    """The recipe of each backbone in a preset, with what is given (not None) in place of its own.
+
+    Args:
+        preset: a key of `PRESETS`.
+        backbones: keys of `BACKBONES`; all of them by default.
+        input, changes: fields of `Input` and `Changes`.
+        samples: for the backbones whose layers are trained, if there are any; else for all.
+        given: other fields of `Recipe`.
+
+    Raises:
+        ValueError: there is no such preset or backbone, or an input that there is not.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
+    chosen = backbones or tuple(BACKBONES)
+    if unknown := next((name for name in chosen if name not in BACKBONES), None):
+        raise ValueError(f"no backbone is called {unknown!r}; there are {', '.join(BACKBONES)}.")
+    made = {}
+    trains_layers = any(PRESETS[preset][name].trained == "layers" for name in chosen)
+    for name in chosen:
+        recipe = PRESETS[preset][name]
         recipe = replace(recipe, input=_with(recipe.input, input), changes=_with(recipe.changes, changes))
-        store.InputSpec(**asdict(recipe.input))
-        result: Recipe = _with(recipe, given)
-        return result
+        artifact.InputSpec(**asdict(recipe.input))
+        meant = recipe.trained == "layers" or not trains_layers
+        made[name] = _with(recipe, given | {"samples": samples if meant else None})
+    return made
 
 
 def _with(part: Any, given: Mapping[str, Any]) -> Any:
@@ -72,11 +92,19 @@ def _with(part: Any, given: Mapping[str, Any]) -> Any:
     return replace(part, **{key: value for key, value in given.items() if value is not None})
 
 
-_LAYERS: dict[str, Any] = {"trained": "layers", "batch": 16, "rate": 1e-4, "decay": 0.01}
-PRESETS = {
-    "compact": Recipe(),
-    "whole": Recipe(
-        "whole", input=Input("crop", 192, "plain", field=192, chroma=6), samples=10_000, **_LAYERS
-    ),
-    "full": Recipe("full", input=Input("crop", 300, "plain"), samples=20_000, **_LAYERS),
+_LAYERS: dict[str, Any] = {"trained": "layers", "samples": 20_000, "batch": 16, "rate": 1e-4, "decay": 0.01}
+_NATIVE = Input("crop", 192, "plain", field=192, chroma=6)
+_WHOLE = Recipe("whole", input=_NATIVE, **_LAYERS)
+PRESETS: dict[str, dict[str, Recipe]] = {
+    "compact": dict.fromkeys(BACKBONES, Recipe()),
+    "native": dict.fromkeys(BACKBONES, Recipe(input=_NATIVE))
+    | {"inception_v3": replace(_WHOLE, samples=6_400)},
+    "whole": dict.fromkeys(BACKBONES, _WHOLE),
+    "full": dict.fromkeys(BACKBONES, Recipe("full", input=Input("crop", 300, "plain"), **_LAYERS)),
 }
+"""By name and backbone.
+
+`compact`: heads on frozen layers, each cell scaled to one area. `native`: the middle of the frame as the
+camera saw it; InceptionV3's layers are trained, the other two get heads: two cores do it in an hour or two.
+`whole`: nearly all layers of all three; `full`: those of the uncut networks. Both want a GPU.
+"""

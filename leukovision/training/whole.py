@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.backbones import BACKBONES, HEAD, build, freeze, tensors
 from leukovision.cell import read_cell
 from leukovision.training import kept
@@ -122,7 +122,7 @@ class _Member:
 
         unit = self.network.get_layer(HEAD)
         unit.set_weights([HEAD_RATE * values for values in unit.get_weights()])
-        store.write_tensors(
+        artifact.write_tensors(
             self.file, {key: keras.ops.convert_to_numpy(value) for key, value in tensors(self.network)}
         )
         self.checkpoint.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from served import serving
 
-from leukovision import painter, read_cell
+from leukovision import read_cell, synthetic
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +85,7 @@ def photo(tmp_path_factory) -> Path:
             away = np.hypot(y - place[0], x - place[1]) / 42
             field[away < 1] = np.array([205, 150, 150]) + 14 * (away[away < 1, None] < 0.4)
     for number, (top, left) in enumerate(((300, 220), (300, 680))):
-        cell = read_cell(painter.paint(painter.blast_like(number), seed=number))
+        cell = read_cell(synthetic.paint(synthetic.blast_like(number), seed=number))
         small = Image.fromarray(cell.pixels).resize((270, 270))
         inside = np.asarray(Image.fromarray(cell.outline).resize((270, 270)))
         here = field[top - 135 : top + 135, left - 135 : left + 135]
@@ -104,5 +104,5 @@ def cells(tmp_path_factory) -> list[Path]:
         tmp_path_factory.mktemp("cells") / "another.png",
     ]
     for seed, path in enumerate(paths, start=3):
-        Image.fromarray(painter.paint(painter.CellRecipe(), seed=seed)).save(path)
+        Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=seed)).save(path)
     return paths

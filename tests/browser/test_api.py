@@ -20,12 +20,12 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from served import ROOT, serving
 
-from leukovision import painter, read_cell
+from leukovision import read_cell, synthetic
 from leukovision.demo import visitor
 from leukovision.demo.build import build
 from leukovision.demo.guard import MAX_BODY
 from leukovision.demo.uploads import PREFIX
-from leukovision.saliency import METHODS
+from leukovision.explain.methods import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def client(address):
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
     path = tmp_path_factory.mktemp("cells") / "cell.png"
-    Image.fromarray(painter.paint(painter.CellRecipe(), seed=3)).save(path)
+    Image.fromarray(synthetic.paint(synthetic.CellRecipe(), seed=3)).save(path)
     return path
 
 
@@ -185,7 +185,7 @@ def test_what_was_sent_is_deleted_when_the_page_is_left_and_names_stay_out_of_th
     browser, address, uploads, tmp_path
 ):
     path, broken = tmp_path / "Mrs Smith.png", tmp_path / "Mr Smith.png"
-    Image.fromarray(painter.paint(painter.blast_like(77), seed=77)).save(path)
+    Image.fromarray(synthetic.paint(synthetic.blast_like(77), seed=77)).save(path)
     broken.write_bytes(path.read_bytes()[:3000])
     context = browser.new_context()
     page = context.new_page()
@@ -245,7 +245,7 @@ def test_visitors_at_once_get_their_own_results_and_rubbish_harms_nobody(address
         if place == 5:
             path.write_bytes(b"rubbish")
         else:
-            Image.fromarray(painter.paint(painter.blast_like(place), seed=place)).save(path)
+            Image.fromarray(synthetic.paint(synthetic.blast_like(place), seed=place)).save(path)
         visitor, said = Client(address, verbose=False), []
         for _ in range(3):
             try:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from leukovision import batch, painter, report
-from leukovision.words import together
+from leukovision import batch, report, synthetic
+from leukovision.explain.sentences import together
 
 
 def state(page, words: str) -> None:
@@ -27,8 +27,8 @@ def files(tmp_path_factory) -> list[Path]:
     """Twelve drawn cells, two files that are none, and a zip with five more and a broken one."""
     folder = tmp_path_factory.mktemp("many")
     for seed in range(17):
-        recipe = painter.blast_like(seed) if seed % 2 else painter.lymphocyte_like(seed)
-        Image.fromarray(painter.paint(recipe, seed=seed)).save(folder / f"cell {seed}.png")
+        recipe = synthetic.blast_like(seed) if seed % 2 else synthetic.lymphocyte_like(seed)
+        Image.fromarray(synthetic.paint(recipe, seed=seed)).save(folder / f"cell {seed}.png")
     with zipfile.ZipFile(folder / "more.zip", "w") as archive:
         for seed in range(12, 17):
             archive.write(folder / f"cell {seed}.png", f"inner/{seed}.png")

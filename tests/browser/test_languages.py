@@ -7,7 +7,7 @@ import re
 import pytest
 
 from leukovision.demo.teach import PARTS
-from leukovision.language import ENGLISH, LANGUAGES
+from leukovision.i18n import ENGLISH, LANGUAGES
 
 GERMAN = LANGUAGES["de"]
 

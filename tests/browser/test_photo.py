@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leukovision.language import ENGLISH
+from leukovision.i18n import ENGLISH
 
 
 def answered(page) -> None:

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from leukovision import report
 from leukovision.batch import MAX_PICTURES, Row
 from leukovision.demo import batch
 from leukovision.demo.build import build
-from leukovision.language import ENGLISH
+from leukovision.i18n import ENGLISH
+from leukovision.report import compose
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,9 @@ def test_a_table_holds_twenty_thousand_files_and_a_report_five(keep):
 
 def test_what_is_said_of_a_file_is_cut_in_a_report():
     long = Row(file="a/b.png", error="a/b.png: " + "x " * 2000)
-    short = report._without_path(long, ENGLISH)
+    short = compose._without_path(long, ENGLISH)
     assert (
-        short.error.startswith("b.png: x x") and len(short.error) == report.SAID and short.error.endswith("…")
+        short.error.startswith("b.png: x x")
+        and len(short.error) == compose.SAID
+        and short.error.endswith("…")
     )

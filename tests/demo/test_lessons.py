@@ -7,17 +7,18 @@ import csv
 import numpy as np
 import pytest
 
-from leukovision import painter
+from leukovision import synthetic
+from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
-from leukovision.demo import charts, scores, teach
+from leukovision.demo import charts, scores
 from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
+from leukovision.demo.teach import guess_first, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
-from leukovision.store import SCORES
 
 
 @pytest.fixture(scope="module")
 def cell():
-    return read_cell(painter.paint(painter.CellRecipe(), seed=3), "drawn")
+    return read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3), "drawn")
 
 
 def test_a_cell_with_no_changes_is_the_same_cell(cell):
@@ -75,7 +76,7 @@ def test_an_ensemble_without_scores_says_so(tmp_path):
     assert scores.read(tmp_path) is None
     (tmp_path / SCORES).write_text("a,b\n1,2\n")
     assert scores.read(tmp_path) is None
-    for page in (teach.line_html(None, 0.5, 50), teach.ruler_html(None, "area", 50)):
+    for page in (threshold.line_html(None, 0.5, 50), size_shortcut.ruler_html(None, "area", 50)):
         assert "scores.csv" in page
 
 
@@ -97,14 +98,14 @@ def test_a_number_that_is_smaller_in_all_is_called_below_the_line(tmp_path):
     ],
 )  # fmt: skip
 def test_the_truth_is_read_from_names_only_where_they_tell_it(name, truth):
-    assert teach.truth_of(name) == truth
+    assert guess_first.truth_of(name) == truth
 
 
 def test_drawn_cells_repeat_for_one_visitor_and_differ_for_another():
-    (first, truth), (again, same) = teach.drawn_cell(5, 0), teach.drawn_cell(5, 0)
+    (first, truth), (again, same) = guess_first.drawn_cell(5, 0), guess_first.drawn_cell(5, 0)
     assert np.array_equal(first.pixels, again.pixels) and truth == same
-    assert not np.array_equal(first.pixels, teach.drawn_cell(6, 0)[0].pixels)
-    assert {teach.drawn_cell(5, place)[1] for place in range(6)} == {"ALL", "healthy"}
+    assert not np.array_equal(first.pixels, guess_first.drawn_cell(6, 0)[0].pixels)
+    assert {guess_first.drawn_cell(5, place)[1] for place in range(6)} == {"ALL", "healthy"}
 
 
 def test_charts_say_in_words_what_they_draw():

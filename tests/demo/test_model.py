@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from leukovision.artifact import SCORES, read_manifest
 from leukovision.backbones import BACKBONES
 from leukovision.demo import build, model, scores
 from leukovision.hub import EMBEDDED, Found
-from leukovision.language import LANGUAGES
+from leukovision.i18n import LANGUAGES
 from leukovision.resaving import KINDS
-from leukovision.store import SCORES, read_manifest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, MemberAnalysis, Source, sigmoid
-from leukovision.faithfulness import Curve
+from leukovision.explain.faithfulness import Curve
 
 SIDE = 96
 Y, X = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2

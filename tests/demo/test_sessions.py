@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from starlette.middleware import Middleware
 
 from leukovision.demo import build, visitor
+from leukovision.demo.guard import Guard
 from leukovision.demo.turns import Turns
 
 MARK = "a name that is told to nobody"
@@ -21,7 +23,9 @@ MARK = "a name that is told to nobody"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, object]]:
     """A page whose ensemble is not there yet; its address, and Gradio's page."""
     made = build.build(after=threading.Event())
-    within = build._lifespan(made, [], Turns(made._queue), tmp_path_factory.mktemp("uploads"))
+    queue = Turns(made._queue)
+    outside = [Middleware(Guard, turns=queue, per_minute=(10**6, 10**6))]
+    within = build._lifespan(made, outside, queue, tmp_path_factory.mktemp("uploads"))
     _, url, _ = made.launch(
         prevent_thread_lock=True,
         quiet=True,
@@ -71,8 +75,9 @@ def test_nobody_gets_another_s_answer_who_does_not_know_its_name(page):
         ways = (f"call/batch_file/{guess}", f"queue/data?session_hash={guess}", f"call/v2/batch_file/{guess}")
         said = ""
         for way in ways:
-            with httpx.stream("GET", f"{url}{way}", timeout=30) as stream:
-                said += "".join(stream.iter_text())
+            answer = httpx.get(f"{url}{way}", timeout=30)
+            assert answer.status_code == 404
+            said += answer.text
         return said
 
     with ThreadPoolExecutor(8) as pool:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+from leukovision.artifact import SlideSpec
 from leukovision.demo import api, batch
-from leukovision.store import SlideSpec
 
 SPEC = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.2, 0.8))
 JUDGED = {"decision": "ALL", "p_all": 0.9, "in_domain": True}

@@ -17,18 +17,19 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from leukovision import Ensemble, batch, cli, painter, read_cell, report
-from leukovision.language import LANGUAGES
-from leukovision.store import SlideSpec
+from leukovision import Ensemble, batch, cli, read_cell, report, synthetic
+from leukovision.artifact import SlideSpec
+from leukovision.cli import loading
+from leukovision.i18n import LANGUAGES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 NAME = "/home/someone/#strong[a] *b* $c$ <d> @e.png"
 
 
 @pytest.fixture(scope="module")
 def one(ensemble: Ensemble) -> report.Report:
-    cell = read_cell(painter.paint(painter.blast_like(4), seed=4))
+    cell = read_cell(synthetic.paint(synthetic.blast_like(4), seed=4))
     (analysis,) = ensemble.analyse([cell])
     return report.of_cell(ensemble, analysis, ensemble.input.picture(cell, report.SIDE), NAME, MADE)
 
@@ -36,7 +37,8 @@ def one(ensemble: Ensemble) -> report.Report:
 @pytest.fixture(scope="module")
 def many(ensemble: Ensemble) -> report.Report:
     cells = [
-        read_cell(painter.paint(painter.blast_like(seed), seed=seed), f"/x/y/{seed}.png") for seed in range(3)
+        read_cell(synthetic.paint(synthetic.blast_like(seed), seed=seed), f"/x/y/{seed}.png")
+        for seed in range(3)
     ]
     rows = [batch.row(cell.name, found) for cell, found in zip(cells, ensemble.analyse(cells), strict=True)]
     rows.append(
@@ -168,9 +170,9 @@ def test_a_report_is_in_one_language(ensemble: Ensemble, many: report.Report, la
 def test_the_command_line_makes_a_report_on_one_cell_or_on_many(
     ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_load", lambda _: ensemble)
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
     for seed in (1, 2):
-        Image.fromarray(painter.paint(painter.blast_like(seed), seed=seed)).save(tmp_path / f"{seed}.png")
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(tmp_path / f"{seed}.png")
     run, files = CliRunner(), [str(tmp_path / f"{seed}.png") for seed in (1, 2)]
     for paths, out, kind in ((files[:1], "one.json", "cell"), (files, "two.json", "batch")):
         found = run.invoke(cli.app, ["analyse", *paths, "--report", str(tmp_path / out)])

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from skimage import data
 
-from leukovision import Ensemble, domain, read_cell, store
+from leukovision import Ensemble, artifact, ood, read_cell
 from leukovision.cell import CellError, foreground
 from leukovision.ensemble import load_ensemble
 
@@ -188,14 +188,14 @@ def test_real_cells_stay_in_also_turned_mirrored_or_a_little_brighter(
 def test_without_statistics_only_black_around_it_is_asked_for(ensemble: Ensemble, tmp_path: Path) -> None:
     for spec in ensemble.manifest.members:
         (tmp_path / spec.file).write_bytes((ensemble.found.folder / spec.file).read_bytes())
-    store.write_manifest(tmp_path, ensemble.manifest.model_copy(update={"domain": None}))
+    artifact.write_manifest(tmp_path, ensemble.manifest.model_copy(update={"domain": None}))
     bare = load_ensemble(tmp_path)
     flat, photograph = bare.analyse([read_cell(drawing("plum")), read_cell(data.chelsea())])
     assert flat.in_domain and np.isnan(flat.distance)
-    assert not photograph.in_domain and photograph.reason == domain.NOT_ON_BLACK
+    assert not photograph.in_domain and photograph.reason == ood.NOT_ON_BLACK
 
 
 def test_statistics_that_do_not_fit_the_ensemble_are_refused(ensemble: Ensemble) -> None:
     assert ensemble.manifest.domain
-    with pytest.raises(store.StoreError, match="features_axes"):
-        domain.read(ensemble.found.folder, ensemble.manifest.domain, 7)
+    with pytest.raises(artifact.StoreError, match="features_axes"):
+        ood.read(ensemble.found.folder, ensemble.manifest.domain, 7)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from leukovision import store
+from leukovision import artifact
 from leukovision.cell import Cell, box_of, depth_of, filled, foreground
 
 LOOKS = (
@@ -188,7 +188,7 @@ def threshold(distances: np.ndarray) -> float:
     return round(float(np.quantile(distances, 1 - FALSE_ALARMS)), 4)
 
 
-def read(folder: Path, spec: store.DomainSpec, width: int) -> Domain:
+def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
     """Read what `training.reference` wrote.
 
     Args:
@@ -200,7 +200,7 @@ def read(folder: Path, spec: store.DomainSpec, width: int) -> Domain:
         store.StoreError: the file is not there, was changed, or does not fit the ensemble.
     """
     path = folder / spec.file
-    found = store.read_tensors(path, spec.sha256)
+    found = artifact.read_tensors(path, spec.sha256)
     count, axes = len(LOOKS), found["features_scales"].size - 1 if "features_scales" in found else 0
     wanted = {
         "looks_mean": (count,),
@@ -212,10 +212,10 @@ def read(folder: Path, spec: store.DomainSpec, width: int) -> Domain:
     shapes = {name: tensor.shape for name, tensor in found.items()}
     for name in sorted(set(wanted) | set(shapes)):
         if shapes.get(name) != wanted.get(name):
-            raise store.StoreError(
+            raise artifact.StoreError(
                 f"{path}: tensor {name!r} has shape {shapes.get(name, 'none')}; the ensemble's domain wants "
                 f"{wanted.get(name, 'no such tensor')}: get the ensemble again, or train it anew."
             )
     if not (found["features_scales"] > 0).all():
-        raise store.StoreError(f"{path}: tensor 'features_scales' holds a scale that is not above 0.")
+        raise artifact.StoreError(f"{path}: tensor 'features_scales' holds a scale that is not above 0.")
     return Domain(**found, looks_limit=spec.looks, distance_limit=spec.distance)

@@ -1,6 +1,6 @@
-"""A language comes in; every text of the page in it goes out, from one file a language in `texts/`.
+"""A language comes in; every text of the page in it goes out, from one file a language in `locales/`.
 
-A language is added by adding its file: the same keys as `texts/en.json`, the same names in braces.
+A language is added by adding its file: the same keys as `locales/en.json`, the same names in braces.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-FOLDER = Path(__file__).with_name("texts")
+FOLDER = Path(__file__).with_name("locales")
 
 
 class _Figures(Formatter):

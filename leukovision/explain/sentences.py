@@ -10,8 +10,8 @@ import numpy as np
 from leukovision.backbones import BACKBONES
 from leukovision.cell import depth_of
 from leukovision.ensemble import Analysis
-from leukovision.faithfulness import Curve
-from leukovision.language import ENGLISH, Texts
+from leukovision.explain.faithfulness import Curve
+from leukovision.i18n import ENGLISH, Texts
 from leukovision.slide import SlideDecision
 
 

@@ -9,15 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from leukovision.painter import (
-    FRAME,
-    RANGES,
-    CellRecipe,
-    blast_like,
-    examples,
-    lymphocyte_like,
-    paint,
-)
+from leukovision.synthetic import FRAME, RANGES, CellRecipe, blast_like, examples, lymphocyte_like, paint
 
 SEEDS = range(6)
 REAL = Path(__file__).parents[2] / "shared/data/cnmc/training_data"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import batch, domain, painter, smear, sources
+from leukovision import batch, ood, smear, sources, synthetic
+from leukovision.artifact import StoreError, read_manifest
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import photo, teach
 from leukovision.demo.batch import left_out
 from leukovision.demo.scores import RULERS
-from leukovision.language import ENGLISH, LANGUAGES, choose
-from leukovision.saliency import METHODS
-from leukovision.store import StoreError, read_manifest
-from leukovision.twin import DEPTHS
-from leukovision.words import describe_map
+from leukovision.explain.methods import METHODS
+from leukovision.explain.randomization import DEPTHS
+from leukovision.explain.sentences import describe_map
+from leukovision.i18n import ENGLISH, LANGUAGES, choose
 
 GERMAN = LANGUAGES["de"]
 SAME = {"Grad-CAM", "Grad-CAM++", "LayerCAM", "Score-CAM", "Gradient", "SmoothGrad"}
@@ -65,10 +65,10 @@ def test_a_map_is_described_in_german():
 
 
 def test_what_the_package_says_is_said_in_german(bad_files, tmp_path):
-    said = [domain.NOT_ON_BLACK, domain._SECOND, domain._FAR]
-    said += [domain._ODD.format(words) for _, *both in domain._SAID for words in both]
+    said = [ood.NOT_ON_BLACK, ood._SECOND, ood._FAR]
+    said += [ood._ODD.format(words) for _, *both in ood._SAID for words in both]
     said += [method.title for method in METHODS.values() if method.title not in SAME]
-    said += [title for title, _ in painter.examples(2)]
+    said += [title for title, _ in synthetic.examples(2)]
     for path in bad_files:
         with pytest.raises(CellError) as refused:
             read_cell(path, "a: b.png")

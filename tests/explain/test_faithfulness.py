@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leukovision import Ensemble, faithfulness, read_cell
+from leukovision import Ensemble, read_cell
 from leukovision.evaluation import saliency_benchmark as trust
-from leukovision.saliency import explain
-from leukovision.twin import DEPTHS, twin
+from leukovision.explain import faithfulness
+from leukovision.explain.methods import explain
+from leukovision.explain.randomization import DEPTHS, twin
 
 
 @pytest.fixture(scope="module")

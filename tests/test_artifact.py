@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from leukovision import Ensemble, StoreError, batch, load_ensemble, painter, read_cell, report, store
+from leukovision import Ensemble, StoreError, artifact, batch, load_ensemble, read_cell, synthetic
 from leukovision.demo import model, scores
 from leukovision.hub import Found
-from leukovision.language import ENGLISH
+from leukovision.i18n import ENGLISH
+from leukovision.report import compose
 
 MEMBER = "inception_v3"
 
@@ -28,7 +29,7 @@ def folder(ensemble: Ensemble, tmp_path: Path) -> Path:
 
 def change(folder: Path, alter: Callable[[dict], object]) -> None:
     """Alter the manifest."""
-    path = folder / store.MANIFEST
+    path = folder / artifact.MANIFEST
     content = json.loads(path.read_text())
     alter(content)
     path.write_text(json.dumps(content))
@@ -44,7 +45,7 @@ def change_tensors(folder: Path, alter: Callable[[dict], object]) -> None:
     tensors = load_file(path)
     alter(tensors)
     save_file(tensors, path)
-    change(folder, lambda content: place(content).update(sha256=store.sha256_of(path)))
+    change(folder, lambda content: place(content).update(sha256=artifact.sha256_of(path)))
 
 
 def refusal(folder: Path) -> str:
@@ -71,7 +72,7 @@ def test_a_folder_that_is_no_ensemble_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_not_json_is_refused(folder: Path) -> None:
-    (folder / store.MANIFEST).write_text("{")
+    (folder / artifact.MANIFEST).write_text("{")
     assert "not JSON" in refusal(folder)
 
 
@@ -103,11 +104,11 @@ def test_weights_that_do_not_sum_to_one_are_refused(folder: Path) -> None:
     ],
 )
 def test_a_manifest_that_nobody_wrote_in_earnest_is_a_sentence(folder: Path, text: str, words: str) -> None:
-    own = json.loads((folder / store.MANIFEST).read_text())
+    own = json.loads((folder / artifact.MANIFEST).read_text())
     if text.startswith("{"):
         (key,) = re.findall(r'^{"(\w+)"', text)
         text = text[:-1] + "," + json.dumps({k: v for k, v in own.items() if k != key})[1:]
-    (folder / store.MANIFEST).write_text(text)
+    (folder / artifact.MANIFEST).write_text(text)
     assert re.search(words, refusal(folder)) and len(refusal(folder)) < 500
 
 
@@ -118,7 +119,7 @@ def test_odd_figures_are_as_if_there_were_none(ensemble: Ensemble, unseen: objec
     manifest = ensemble.manifest.model_copy(update={"figures": {"unseen": unseen}})
     odd = Ensemble.__new__(Ensemble)
     odd.manifest = manifest
-    assert report._unseen(ensemble, ENGLISH) and report._unseen(odd, ENGLISH) == ""
+    assert compose._unseen(ensemble, ENGLISH) and compose._unseen(odd, ENGLISH) == ""
 
 
 @pytest.mark.parametrize("name", ["ensemble.json", f"{MEMBER}.safetensors", "domain.safetensors"])
@@ -130,7 +131,7 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path, name: str, tmp_p
 
 def test_a_card_and_scores_that_are_links_are_not_shown(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("the secret of this machine")
-    for name in ("README.md", store.SCORES):
+    for name in ("README.md", artifact.SCORES):
         (folder / name).unlink()
         (folder / name).symlink_to(tmp_path / "secret")
     assert "the secret" not in model.model_html(Found(folder, "here")) and scores.read(folder) is None
@@ -148,8 +149,8 @@ def test_a_snapshot_in_the_cache_of_the_hub_is_links_to_its_own_files(folder: Pa
     shutil.move(folder, blobs)
     for path in blobs.iterdir():
         (snapshot / path.name).symlink_to(path)
-    assert store.read_manifest(snapshot).name
-    assert store.read_tensors(snapshot / f"{MEMBER}.safetensors")
+    assert artifact.read_manifest(snapshot).name
+    assert artifact.read_tensors(snapshot / f"{MEMBER}.safetensors")
 
 
 def test_an_unknown_field_is_refused(folder: Path) -> None:
@@ -213,14 +214,14 @@ def test_a_scale_of_the_domain_that_is_not_above_0_is_refused(folder: Path) -> N
     tensors = load_file(path)
     tensors["features_scales"][0] = 0
     save_file(tensors, path)
-    change(folder, lambda content: content["domain"].update(sha256=store.sha256_of(path)))
+    change(folder, lambda content: content["domain"].update(sha256=artifact.sha256_of(path)))
     assert "features_scales" in refusal(folder)
 
 
 def test_nothing_is_decided_of_a_number_that_is_not_finite(folder: Path, tmp_path: Path) -> None:
     # Each value is one that float16 has, and yet what the network makes of them is not a number.
     change_tensors(folder, lambda tensors: [t.fill(6e4) for n, t in tensors.items() if n.endswith("kernel")])
-    broken, cell = load_ensemble(folder), read_cell(painter.paint(painter.blast_like(1), seed=1), "a.png")
+    broken, cell = load_ensemble(folder), read_cell(synthetic.paint(synthetic.blast_like(1), seed=1), "a.png")
     numbers = broken.input.numbers(broken.input.picture(cell))
     for ask in (
         lambda: broken.analyse([cell]),
@@ -247,7 +248,7 @@ def test_a_tensor_of_another_type_is_refused(folder: Path) -> None:
 def test_a_pickle_in_place_of_tensors_is_refused(folder: Path) -> None:
     path = folder / f"{MEMBER}.safetensors"
     path.write_bytes(b"\x80\x04\x95 not tensors")
-    change(folder, lambda content: place(content).update(sha256=store.sha256_of(path)))
+    change(folder, lambda content: place(content).update(sha256=artifact.sha256_of(path)))
     assert "not a safetensors file" in refusal(folder)
 
 

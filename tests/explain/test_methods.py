@@ -13,9 +13,10 @@ from tf_keras_vis.saliency import Saliency
 from tf_keras_vis.utils import find_layer
 from tf_keras_vis.utils.model_modifiers import Conv
 
-from leukovision import Ensemble, read_cell, saliency
+from leukovision import Ensemble, read_cell
 from leukovision.backbones import BACKBONES
-from leukovision.saliency import DEFAULT, METHODS, Maps, _two_outputs, explain
+from leukovision.explain import methods
+from leukovision.explain.methods import DEFAULT, METHODS, Maps, _two_outputs, explain
 
 DRAWN_AT_RANDOM = "smoothgrad"
 
@@ -23,10 +24,10 @@ DRAWN_AT_RANDOM = "smoothgrad"
 @pytest.fixture(scope="module", autouse=True)
 def _few() -> Iterator[None]:
     """What is claimed of the maps does not hang on how many samples, steps or masks they are made of."""
-    few = replace(METHODS[DRAWN_AT_RANDOM], draw=partial(saliency._gradient, 2))
+    few = replace(METHODS[DRAWN_AT_RANDOM], draw=partial(methods._gradient, 2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saliency, "STEPS", 2)
-        patch.setattr(saliency, "MASKS", 4)
+        patch.setattr(methods, "STEPS", 2)
+        patch.setattr(methods, "MASKS", 4)
         patch.setitem(METHODS, DRAWN_AT_RANDOM, few)
         yield
 

@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from leukovision import Ensemble, painter, read_cell
-from leukovision.forward import BATCH, Forward
+from leukovision import Ensemble, read_cell, synthetic
+from leukovision.inference import BATCH, Forward
 
 
 @pytest.fixture(scope="module")
 def numbers(ensemble: Ensemble) -> np.ndarray:
-    cells = [read_cell(painter.paint(painter.blast_like(seed), seed=seed)) for seed in range(2 * BATCH + 1)]
+    cells = [
+        read_cell(synthetic.paint(synthetic.blast_like(seed), seed=seed)) for seed in range(2 * BATCH + 1)
+    ]
     return np.stack([ensemble.input.numbers(ensemble.input.picture(cell)) for cell in cells])
 
 

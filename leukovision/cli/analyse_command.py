@@ -1,0 +1,167 @@
+"""`leukovision analyse`: pictures of cells become a row each."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leukovision.backbones import BACKBONES
+from leukovision.cli import loading
+from leukovision.cli.options import EnsembleOption
+from leukovision.cli.terminal import console, errors_as_sentences, note, plain, progress, show_left
+
+if TYPE_CHECKING:
+    from leukovision.artifact import SlideSpec
+    from leukovision.batch import File, Row
+    from leukovision.slide import SlideDecision
+
+
+def analyse(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures of one cell each, or folders, zip files or Parquet tables of them."),
+    ],
+    ensemble: EnsembleOption = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table here.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the same as JSON here.")] = None,
+    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Or as Parquet here.")] = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a report here: .pdf, .json, or for one picture also .png."),
+    ] = None,
+    maps: Annotated[Path | None, typer.Option(help="Folder for the four maps of each cell.")] = None,
+    slide: Annotated[
+        bool, typer.Option("--slide", help="Say of each folder or zip file, too: the cells of one person.")
+    ] = False,
+    views: Annotated[int | None, typer.Option(help="1, or 8 to average 8 ways to turn a cell.")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Judge with Ray, on the cluster at this address, or `local` for this machine's processors; "
+            "--parquet is then a folder of parts, and a run that was stopped goes on.",
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="So many of --ray; by default all.")] = None,
+) -> None:
+    """Decide on cells: a row each, also for a file that cannot be read."""
+    from leukovision import batch, run
+    from leukovision.report import check_name
+
+    named = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
+    tables = {kind: path for kind, path in named.items() if path}
+    left: Counter[str] = Counter()
+    with errors_as_sentences():
+        if views not in (None, 1, 8):
+            raise ValueError(f"--views can be 1 or 8, not {views}.")
+        if workers and not ray:
+            raise ValueError("--workers are those of --ray; give --ray local, or the address of a cluster.")
+        if ray and (not parquet_file or report_file or maps):
+            raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
+        folders = {"--parquet": tables.pop("parquet")} if ray else {"--maps": maps} if maps else {}
+        outputs = run.Outputs(tables, report_file, maps)
+        files = batch.find(paths, lambda why: left.update([why]))
+        if report_file:
+            check_name(report_file, len(files))
+        run.check(outputs.files, folders, paths)
+        if ray and parquet_file:
+            rows, source, spec = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
+        else:
+            loaded = loading.load(ensemble)
+            source, spec = str(loaded.source), loaded.manifest.slide
+            with _stopping(len(files), source), progress("cells") as advance:
+                rows = run.run(loaded, files, outputs, views, advance, note)
+    _summary(rows, source, left, shown=not (outputs.files or ray))
+    if slide:
+        _show_slides(batch.slides(rows, spec))
+    if any(row.error for row in rows):
+        raise typer.Exit(1)
+
+
+def _judge_with_ray(
+    files: list[File],
+    ensemble: str | None,
+    out: Path,
+    address: str,
+    workers: int | None,
+    views: int | None,
+    tables: dict[str, Path],
+) -> tuple[list[Row], str, SlideSpec | None]:
+    """The rows, who decided, and how slides vary."""
+    from leukovision import artifact, batch, many
+    from leukovision.ensemble import Source
+
+    found = loading.find(ensemble)
+    with progress("cells") as advance:
+        many.judge(found, files, out, address, workers, views, advance)
+    rows = list(many.rows(files, out))
+    for kind, path in tables.items():
+        artifact.write_whole(path, batch.TABLES[kind](rows))
+    manifest = artifact.read_manifest(found.folder)
+    return rows, str(Source(manifest.name, manifest.version, found.origin)), manifest.slide
+
+
+@contextmanager
+def _stopping(files: int, source: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a run with a sentence; rows that are kept nowhere are shown."""
+    from leukovision.run import StoppedError
+
+    status = 130
+
+    def stop(*_: object) -> None:
+        nonlocal status
+        status = 143
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except StoppedError as stopped:
+        if not stopped.kept:
+            _summary(stopped.rows, source, Counter(), shown=True)
+        on = f" {stopped.kept} has their rows; the same command goes on from there." if stopped.kept else ""
+        note(f"stopped after {len(stopped.rows)} of {files} files.{on}")
+        raise typer.Exit(status) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _summary(rows: list[Row], source: str, left: Counter[str], shown: bool) -> None:
+    """Counts, every error, what was left out, and the table itself when it is written nowhere else."""
+    from leukovision.batch import counts
+
+    if shown:
+        table = Table("file", "decision", "p(ALL)", *(b.title for b in BACKBONES.values()), "reason")
+        for row in rows:
+            cells = [row.p_all, *(getattr(row, f"p_all_{name}") for name in BACKBONES)]
+            table.add_row(
+                plain(row.file),
+                row.decision or "error",
+                *("" if p is None else f"{p:.3f}" for p in cells),
+                plain(row.error or row.reason or ""),
+            )
+        Console().print(table)
+    for row in rows:
+        if row.error and not shown:
+            console.print(plain(row.error), highlight=False, soft_wrap=True)
+    found = ", ".join(f"{count} {kind}" for kind, count in counts(rows).items() if count)
+    console.print(f"{len(rows)} files: {found}. Decided by {plain(source)}.", highlight=False)
+    show_left(left)
+
+
+def _show_slides(found: dict[str, SlideDecision]) -> None:
+    table = Table("slide", "decision", "p(ALL)", "95 %", "cells", "of which in domain", "reason")
+    for name, one in found.items():
+        shown = (f"{one.p_all:.3f}", f"{one.low:.3f}-{one.high:.3f}") if one.p_all >= 0 else ("", "")
+        table.add_row(
+            plain(name), one.decision, *shown, str(one.cells), str(one.carried_by), plain(one.reason)
+        )
+    Console().print(table)

@@ -1,0 +1,30 @@
+"""`leukovision demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leukovision.cli.options import EnsembleOption
+from leukovision.cli.terminal import errors_as_sentences
+
+
+def demo(
+    ensemble: EnsembleOption = None,
+    examples: Annotated[Path | None, typer.Option(help="Folder of example pictures.")] = None,
+    share: Annotated[bool, typer.Option("--share", help="Make a public link.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port; the next free one from 7860 by default.")] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="user:password that the page asks for; LEUKOVISION_AUTH by default.")
+    ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Offer the endpoints as tools of an MCP server too.")
+    ] = False,
+) -> None:
+    """Open the page."""
+    from leukovision.demo.build import serve
+
+    with errors_as_sentences():
+        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth, mcp=mcp)

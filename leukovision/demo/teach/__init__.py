@@ -1,0 +1,5 @@
+"""The tab for lessons, a file a part."""
+
+from leukovision.demo.teach.tab import PARTS, tab
+
+__all__ = ["PARTS", "tab"]

@@ -1,0 +1,107 @@
+"""The part *Break it*: a cell is turned, stained, covered, and the decision follows, change by change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from leukovision.cell import Cell
+from leukovision.demo import visitor
+from leukovision.demo.changes import Changes
+from leukovision.demo.teach import lesson
+from leukovision.ensemble import Ensemble
+
+
+def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str, Any]) -> lesson.Opening:
+    """Put the part into the tab that is open; it gives what to do when the part is opened."""
+
+    def broken(
+        place: int, steps: lesson.Steps, points: lesson.Points, *values: float, what: str = ""
+    ) -> tuple[str, str, lesson.Steps]:
+        turn, brightness, blur, stain, noise, corner = values
+        changes = Changes(
+            turn=turn, brightness=brightness, blur=blur, stain=stain, noise=noise, corner=bool(corner),
+            covered=points,
+        )  # fmt: skip
+        return lesson.traced(get_ensemble, cells[place], changes, steps, f"teach.step.{what}")
+
+    def covering(
+        event: gr.EventData, place: int, steps: lesson.Steps, points: lesson.Points, *values: float
+    ) -> Any:
+        # Only numbers are taken from the browser, and not without end.
+        new = [(float(x), float(y)) for x, y in list(event.points)[:200]]
+        points = (*points, *new)[-600:]
+        return *broken(place, steps, points, *values, what="cover"), points
+
+    def fresh(place: int, _: lesson.Steps, __: lesson.Points, *___: float) -> Any:
+        found = lesson.traced(get_ensemble, cells[place], Changes(), (), "teach.step.start")
+        return *found, (), *defaults
+
+    def other(place: int, *rest: Any) -> Any:
+        place = (place + 1) % len(cells)
+        return place, *fresh(place, *rest)
+
+    names = ("turn", "brighten", "blur", "stain", "noise", "corner")
+    defaults = (0, 1, 0, 0, 0, False)
+    with lesson.column("break"), gr.Row(elem_classes="lv-lesson"):
+        with gr.Column(scale=1, min_width=260):
+            canvas = lesson.html("canvas", partial(lesson.canvas_html, cells[0]), BRUSH)
+            controls: list[Any] = [
+                gr.Slider(-180, 180, 0, step=1, label=visitor.label("teach.turn"), elem_id="lv-turn"),
+                gr.Slider(
+                    0.4, 1.8, 1, step=0.02, label=visitor.label("teach.brightness"), elem_id="lv-brighten"
+                ),
+                gr.Slider(0, 8, 0, step=0.25, label=visitor.label("teach.blur"), elem_id="lv-blur"),
+                gr.Slider(-1, 1, 0, step=0.05, label=visitor.label("teach.stain"), elem_id="lv-stain"),
+                gr.Slider(0, 40, 0, step=1, label=visitor.label("teach.noise"), elem_id="lv-noise"),
+                gr.Checkbox(label=visitor.label("teach.corner"), elem_id="lv-corner"),
+            ]
+            with gr.Row():
+                undo = gr.Button(visitor.label("teach.undo"), size="sm", elem_id="lv-undo")
+                more = gr.Button(visitor.label("teach.another"), size="sm")
+        with gr.Column(scale=2, min_width=300):
+            output = lesson.html("break-out")
+    place, steps, points = gr.State(0), gr.State((), time_to_live=7200), gr.State((), time_to_live=7200)
+    inputs = [place, steps, points, *controls]
+    outputs = [canvas, output, steps]
+    for name, control in zip(names, controls, strict=True):
+        control.input(lambda *now, name=name: broken(*now, what=name), inputs=inputs, outputs=outputs, **live)
+    canvas.select(covering, inputs=inputs, outputs=[*outputs, points], **live)
+    undo.click(fresh, inputs=inputs, outputs=[*outputs, points, *controls], **live)
+    more.click(other, inputs=inputs, outputs=[place, *outputs, points, *controls], **live)
+    return fresh, inputs, [*outputs, points, *controls]
+
+
+# Where the pointer goes while it is down, as parts of the picture's side; drawn at once, sent when it is up.
+BRUSH = """
+let points = null;
+const add = (event) => {
+  const image = element.querySelector('.lv-canvas img');
+  const box = image.getBoundingClientRect();
+  const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
+  if (x < 0 || y < 0 || x > 1 || y > 1) return;
+  points.push([x, y]);
+  const dot = document.createElement('i');
+  dot.className = 'lv-paint';
+  dot.style.left = 100 * x + '%';
+  dot.style.top = 100 * y * image.clientHeight / image.parentElement.clientHeight + '%';
+  image.parentElement.append(dot);
+};
+element.addEventListener('pointerdown', (event) => {
+  if (!event.target.matches('.lv-canvas img')) return;
+  event.preventDefault();
+  event.target.setPointerCapture(event.pointerId);
+  points = [];
+  add(event);
+});
+element.addEventListener('pointermove', (event) => points && add(event));
+const end = () => {
+  if (points && points.length) trigger('select', { points });
+  points = null;
+};
+element.addEventListener('pointerup', end);
+element.addEventListener('pointercancel', end);
+"""

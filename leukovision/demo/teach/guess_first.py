@@ -1,0 +1,173 @@
+"""The part *Guess first*: a student, the backbones and the ensemble say what a cell is, and who was right
+is counted."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from leukovision import synthetic
+from leukovision.cell import Cell, read_cell
+from leukovision.demo import render, visitor
+from leukovision.demo.teach import lesson
+from leukovision.ensemble import Analysis, Ensemble
+from leukovision.i18n import ENGLISH, Texts
+
+
+@dataclass(frozen=True)
+class Game:
+    """Who was right so far in *Guess first*.
+
+    Attributes:
+        seed: of this visitor's order of cells.
+        place: which cell in it.
+        guess: what the student said of it; "" before.
+        right, of, unsure: counts by who: "you", the backbones, "ensemble".
+    """
+
+    seed: int
+    place: int = 0
+    guess: str = ""
+    right: dict[str, int] = field(default_factory=dict)
+    of: int = 0
+    unsure: int = 0
+
+
+def part(
+    get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, queued: dict[str, Any]
+) -> None:
+    """Put the part into the tab that is open."""
+
+    def cell_of_game(game: Game) -> tuple[Cell, str]:
+        if are_drawn:
+            return drawn_cell(game.seed, game.place)
+        order = random.Random(game.seed).sample(range(len(cells)), len(cells))
+        cell = cells[order[game.place % len(cells)]]
+        return cell, truth_of(cell.name)
+
+    def begin() -> tuple[Game, str, str]:
+        game = Game(random.randrange(1_000_000))
+        texts = visitor.texts()
+        return game, asked_html(cell_of_game(game)[0], texts), score_html(game, texts)
+
+    def guess(game: Game, said: str) -> tuple[Game, str, str]:
+        if game.guess:
+            return game, gr.skip(), gr.skip()
+        texts, ensemble = visitor.texts(), get_ensemble()
+        cell, truth = cell_of_game(game)
+        analysis = ensemble.analyse([cell])[0]
+        decide = ensemble.manifest.thresholds.decide
+        game = played(game, said, truth, analysis, decide)
+        words = texts("teach.said", guess=texts(f"words.{said}"))
+        told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
+        return (
+            game,
+            told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts),
+            score_html(game, texts),
+        )
+
+    def onward(game: Game) -> tuple[Game, str, str]:
+        game, texts = Game(game.seed, game.place + 1, "", game.right, game.of, game.unsure), visitor.texts()
+        return game, asked_html(cell_of_game(game)[0], texts), score_html(game, texts)
+
+    start = Game(1)
+    with lesson.column("guess"), gr.Row(elem_classes="lv-lesson"):
+        with gr.Column(scale=2, min_width=280):
+            output = lesson.html("guess-out", partial(asked_html, cell_of_game(start)[0]))
+        with gr.Column(scale=1, min_width=240):
+            with gr.Row():
+                buttons = {
+                    said: gr.Button(
+                        visitor.label(f"teach.{key}"),
+                        elem_id=f"lv-say-{key}",
+                        variant="primary",
+                        min_width=90,
+                    )
+                    for key, said in (("all", "ALL"), ("healthy", "healthy"))
+                }
+            forward = gr.Button(visitor.label("teach.next"), elem_id="lv-next")
+            board = lesson.html("score", partial(score_html, start))
+            again = gr.Button(visitor.label("teach.restart"), size="sm")
+    game = gr.State(start, time_to_live=7200)
+    shown = [game, output, board]
+    for said, button in buttons.items():
+        button.click(lambda now, said=said: guess(now, said), inputs=game, outputs=shown, **queued)
+    plain: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    forward.click(onward, inputs=game, outputs=shown, **plain)
+    again.click(begin, outputs=shown, **plain)
+
+
+def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float) -> Game:
+    """The game after a guess: everybody is right or wrong where the truth is known.
+
+    Args:
+        game: before it.
+        guess: of the student, "ALL" or "healthy".
+        truth: likewise; "" where nobody knows.
+        analysis: of the cell.
+        decide: p(ALL) from which a backbone says ALL.
+    """
+    calls = {name: "ALL" if m.p_all >= decide else "healthy" for name, m in analysis.members.items()}
+    calls = {"you": guess, **calls, "ensemble": analysis.decision}
+    known = bool(truth)
+    return Game(
+        game.seed,
+        game.place,
+        guess,
+        {who: game.right.get(who, 0) + (known and call == truth) for who, call in calls.items()},
+        game.of + known,
+        game.unsure + (known and analysis.decision == "unsure"),
+    )
+
+
+def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
+    """A drawn cell of this visitor's row, and what it was drawn to look like."""
+    own = random.Random(f"{seed} {place}")
+    truth = own.choice(("ALL", "healthy"))
+    number = own.randrange(1_000_000)
+    recipe = (synthetic.blast_like if truth == "ALL" else synthetic.lymphocyte_like)(number)
+    return read_cell(synthetic.paint(recipe, number), "drawn"), truth
+
+
+def truth_of(name: str) -> str:
+    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
+    found = re.findall(r"(?:^|[_\-/\\ ])(all|hem|healthy)(?=[_\-/\\ .]|$)", name.lower())
+    return "" if not found else "ALL" if found[-1] == "all" else "healthy"
+
+
+def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
+    """What a cell was, or what it was drawn to look like."""
+    if not truth:
+        return texts("teach.unknown")
+    return texts(f"teach.drawn_{truth}") if are_drawn else texts("teach.truth", truth=texts(f"words.{truth}"))
+
+
+def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:
+    """A cell of which nothing is said yet."""
+    asked = texts("teach.your_guess")
+    return f'<div class="lv-asked"><h3>{asked}</h3>{lesson.seen(cell, asked)}</div>'
+
+
+def score_html(game: Game, texts: Texts = ENGLISH) -> str:
+    """Who was right how often."""
+    names = {"you": texts("teach.you")}
+    names |= {who: render.title_of(who) for who in game.right if who not in ("you", "ensemble")}
+    names["ensemble"] = texts("result.ensemble")
+    rows = ""
+    for who, name in names.items():
+        score = {"right": game.right.get(who, 0), "of": game.of}
+        if who == "ensemble" and game.unsure:
+            said = texts("teach.score_unsure", unsure=game.unsure, **score)
+        else:
+            said = texts("teach.score", **score)
+        rows += f'<tr><th scope="row">{name}</th><td>{said}</td></tr>'
+    return (
+        f'<table class="lv-table"><thead><tr><th scope="col">{texts("teach.who")}</th>'
+        f'<th scope="col">{texts("teach.right")}</th></tr></thead><tbody>{rows}</tbody></table>'
+    )

@@ -1,0 +1,88 @@
+"""The tab for lessons: six parts in which a class finds out what the maps and figures are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from leukovision.artifact import StoreError
+from leukovision.cell import Cell
+from leukovision.demo import guard, scores, visitor
+from leukovision.demo.teach import (
+    break_it,
+    draw_a_cell,
+    guess_first,
+    randomization_test,
+    size_shortcut,
+    threshold,
+)  # fmt: skip
+from leukovision.ensemble import Ensemble
+from leukovision.i18n import ENGLISH, Texts
+
+PARTS = ("guess", "break", "twin", "draw", "shortcut", "line")
+"""Each has a title, and three sentences for the teacher: what to try, what to see, what to ask."""
+
+
+def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
+    """Put the tab into the Blocks that are open.
+
+    Args:
+        get_ensemble: gives the ensemble, or waits until it is loaded.
+        cells: to play with.
+        are_drawn: whether a program drew them.
+    """
+    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"} | guard.IN_TURN
+    live = queued | {"trigger_mode": "always_last"}
+
+    @cache
+    def get_scores() -> scores.Scores | None:
+        try:
+            return scores.read(get_ensemble().found.folder)
+        except StoreError:
+            return None
+
+    with gr.Column(elem_id="lv-teach"):
+        nav = gr.HTML(visitor.start(nav_html), js_on_load=_NAV, apply_default_css=False, elem_id="lv-parts")
+        guess_first.part(get_ensemble, cells, are_drawn, queued)
+        first = {
+            "break": break_it.part(get_ensemble, cells, live),
+            "twin": randomization_test.part(get_ensemble, cells, queued),
+            "draw": draw_a_cell.part(get_ensemble, live),
+            "shortcut": size_shortcut.part(get_ensemble, cells, get_scores, live),
+            "line": threshold.part(get_scores),
+        }
+    # A part looks at its first cell when it is opened, not before.
+    for key, (act, inputs, outputs) in first.items():
+
+        def opened(event: gr.EventData, *values: Any, key: str = key, act: Any = act) -> Any:
+            return act(*values) if event.part == key else gr.skip()
+
+        nav.select(opened, inputs=inputs, outputs=outputs, **queued)
+
+
+def nav_html(texts: Texts = ENGLISH) -> str:
+    """Buttons, one for each part."""
+    buttons = "".join(
+        f'<button type="button" class="lv-button" data-part="{key}" aria-pressed="{str(not place).lower()}">'
+        f"{texts(f'teach.{key}.title')}</button>"
+        for place, key in enumerate(PARTS)
+    )
+    return f'<nav class="lv-nav" aria-label="{texts("teach.parts")}">{buttons}</nav>'
+
+
+_NAV = """
+const root = document.documentElement;
+root.dataset.part ??= 'guess';
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-part]');
+  if (!button) return;
+  root.dataset.part = button.dataset.part;
+  for (const one of element.querySelectorAll('[data-part]')) {
+    one.setAttribute('aria-pressed', one === button);
+  }
+  trigger('select', { part: button.dataset.part });
+});
+"""

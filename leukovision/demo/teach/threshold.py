@@ -1,0 +1,79 @@
+"""The part on thresholds: where the line is drawn, and whom that costs what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+import numpy as np
+
+from leukovision.demo import charts, render, scores, visitor
+from leukovision.demo.teach import lesson
+from leukovision.i18n import ENGLISH, Texts
+
+
+def part(get_scores: Callable[[], scores.Scores | None]) -> lesson.Opening:
+    """Put the part into the tab that is open; it gives what to do when the part is opened."""
+
+    def drawn(line: float, prevalence: float) -> str:
+        return line_html(get_scores(), line, prevalence, visitor.texts())
+
+    with lesson.column("line"), gr.Row(elem_classes="lv-lesson"):
+        with gr.Column(scale=1, min_width=260):
+            line = gr.Slider(
+                0, 1, 0.5, step=0.01, label=visitor.label("teach.threshold"), elem_id="lv-threshold"
+            )
+            sick = gr.Slider(
+                0.1,
+                90,
+                50,
+                step=0.1,
+                label=visitor.label("teach.prevalence"),
+                elem_id="lv-prevalence",
+            )
+        with gr.Column(scale=2, min_width=300):
+            output = lesson.html("line-out")
+    for control in (line, sick):
+        control.input(
+            drawn, inputs=[line, sick], outputs=output,
+            show_progress="hidden", api_visibility="private", trigger_mode="always_last",
+        )  # fmt: skip
+    return lambda *values: [drawn(*values)], [line, sick], [output]
+
+
+def line_html(found: scores.Scores | None, line: float, prevalence: float, texts: Texts = ENGLISH) -> str:
+    """What a threshold does.
+
+    Args:
+        found: out-of-fold scores.
+        line: p(ALL) from which a cell is called ALL.
+        prevalence: percent of cells that are ALL where this would be used.
+        texts: of a language.
+    """
+    if found is None:
+        return render.alert_html(texts("teach.no_scores"), "", texts)
+    says = scores.called(found, "p_all", line)
+    counts = scores.count(found, says)
+    positive, negative = counts.predictive(prevalence / 100)
+    figures = (
+        (texts("teach.sensitivity"), counts.sensitivity),
+        (texts("teach.specificity"), counts.specificity),
+        (texts("teach.positive", prevalence=prevalence), positive),
+        (texts("teach.negative", prevalence=prevalence), negative),
+    )
+    tiles = ""
+    for name, value in figures:
+        said = texts("teach.none_called") if np.isnan(value) else texts("teach.value", percent=100 * value)
+        tiles += f"<div><dt>{name}</dt><dd>{said}</dd></div>"
+    chart = charts.subjects(scores.by_subject(found, says), texts("teach.line_up"), texts)
+    return (
+        f'<div class="lv-brief"><div role="status"><dl class="lv-tiles">{tiles}</dl></div>'
+        '<table class="lv-table lv-matrix"><thead><tr><td></td>'
+        f'<th scope="col">{texts("teach.called_ALL")}</th>'
+        f'<th scope="col">{texts("teach.called_healthy")}</th></tr></thead><tbody>'
+        f'<tr><th scope="row">{texts("teach.has_ALL")}</th>'
+        f"<td>{counts.hits}</td><td>{counts.misses}</td></tr>"
+        f'<tr><th scope="row">{texts("teach.is_healthy")}</th>'
+        f"<td>{counts.alarms}</td><td>{counts.rests}</td></tr>"
+        f"</tbody></table>{chart}{lesson.unseen(found, texts)}</div>"
+    )

@@ -1,0 +1,1 @@
+"""Why an ensemble decided so: maps, how far they can be trusted, and the words and pictures for them."""
