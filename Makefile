@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint bench figures recalibrate trust audit-dependencies
+.PHONY: demo test check lint docs bench figures recalibrate trust audit-dependencies
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -19,6 +19,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The pages, into build/docs; a link that leads nowhere is an error.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # One version of everything, with hashes, for Python 3.11 to 3.13: what the Dockerfile installs.
 requirements.lock: requirements.txt | .venv/installed-dev

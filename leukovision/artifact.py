@@ -22,6 +22,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from leukovision.errors import sentence
+
 LARGEST = float(np.finfo(np.float16).max)
 """No tensor of an ensemble holds a larger value."""
 
@@ -156,9 +158,9 @@ def file_in(folder: Path, name: str) -> Path:
     real, home = path.resolve(strict=True), folder.resolve()
     cache = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
     if real.parent not in (home, cache):
-        raise StoreError(f"{path}: is a link out of the ensemble's folder; put the file itself there.")
+        raise StoreError(sentence("link_out", path=path))
     if not real.is_file() or real.stat().st_size > MAX_FILE:
-        raise StoreError(f"{path}: is no file, or larger than any of an ensemble; get the ensemble again.")
+        raise StoreError(sentence("no_file", path=path))
     return real
 
 
@@ -260,27 +262,20 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
     try:
         content = file_in(path.parent, path.name).read_bytes()
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error.strerror}); the ensemble's folder is not whole."
-        ) from None
+        raise StoreError(sentence("not_whole", path=path, reason=error.strerror)) from None
     if sha256 and (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise StoreError(
-            f"{path}: sha256 is {found}, the manifest says {sha256}; the file was changed or cut "
-            "short: get the ensemble again."
-        )
+        raise StoreError(sentence("changed", path=path, found=found, wanted=sha256))
     try:
         halves = load(content)
     except (SafetensorError, KeyError, ValueError):
-        raise StoreError(f"{path}: not a safetensors file of float16 or float32 tensors.") from None
+        raise StoreError(sentence("no_tensors", path=path)) from None
     for name, tensor in halves.items():
         if tensor.dtype not in (np.float16, np.float32):
-            raise StoreError(f"{path}: tensor {name!r} is {tensor.dtype}; wanted is float16 or float32.")
+            raise StoreError(sentence("tensor_type", path=path, tensor=repr(name), found=tensor.dtype))
         if not (np.abs(tensor) <= LARGEST).all():
-            raise StoreError(
-                f"{path}: tensor {name!r} holds values that are not finite, or larger than float16 has."
-            )
+            raise StoreError(sentence("tensor_large", path=path, tensor=repr(name)))
         if name.endswith("variance") and (tensor < 0).any():
-            raise StoreError(f"{path}: tensor {name!r} holds a variance below 0.")
+            raise StoreError(sentence("tensor_variance", path=path, tensor=repr(name)))
     return {name: tensor.astype(np.float32) for name, tensor in halves.items()}
 
 
@@ -301,23 +296,21 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads(file_in(Path(folder), MANIFEST).read_text("utf-8"), parse_constant=_no_number)
     except OSError:
-        raise StoreError(f"{folder}: not an ensemble's folder, it has no {MANIFEST}.") from None
+        raise StoreError(sentence("no_manifest", folder=folder)) from None
     except StoreError:
         raise
     except (ValueError, RecursionError):
-        raise StoreError(f"{path}: not JSON; get the ensemble again.") from None
+        raise StoreError(sentence("no_json", path=path)) from None
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
-        raise StoreError(
-            f"{path}: format {found} is newer than {FORMAT}, which this version reads; update leukovision."
-        )
+        raise StoreError(sentence("newer", path=path, found=found, known=FORMAT))
     try:
         return Manifest.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the manifest"
         said = first["msg"].removeprefix("Value error, ")
-        raise StoreError(f"{path}: {where}: {said}.") from None
+        raise StoreError(sentence("wrong_field", path=path, field=where, what=said)) from None
 
 
 def _no_number(name: str) -> None:

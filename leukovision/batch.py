@@ -27,6 +27,7 @@ from leukovision.artifact import SlideSpec, StoreError
 from leukovision.backbones import BACKBONES
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
 from leukovision.ensemble import BATCH, Analysis, Ensemble
+from leukovision.errors import sentence
 from leukovision.explain import overlay
 from leukovision.in_table import in_table
 from leukovision.slide import SlideDecision
@@ -182,38 +183,30 @@ def unzip(path: Path, name: str, leaving: Leaving = lambda _: None) -> list[File
     try:
         archive = _Zip(path)
     except _CrowdedError:
-        raise CellError(
-            f"{name}: there are too many files in it, or their names are too long; "
-            f"send at most {MAX_PICTURES} pictures at once."
-        ) from None
+        raise CellError(sentence("crowded", name=name, most=MAX_PICTURES)) from None
     except UnicodeDecodeError:
-        raise CellError(f"{name}: a name in it cannot be read; pack the zip file anew.") from None
+        raise CellError(sentence("zip_name", name=name)) from None
     # A directory that somebody damaged makes zipfile stumble over anything.
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, MemoryError):
-        raise CellError(f"{name}: not a zip file, or it is cut short; send the whole file again.") from None
+        raise CellError(sentence("no_zip", name=name)) from None
     held = [entry for entry in archive.infolist() if not entry.is_dir()]
     if inner := [entry for entry in held if entry.filename.lower().endswith(".zip")]:
-        raise CellError(
-            f"{name}: there is a zip file in it ({_shown(inner[0])}); put the pictures into one zip file."
-        )
+        raise CellError(sentence("zip_in_zip", name=name, inner=_shown(inner[0])))
     reasons = [sources.why_not(entry.filename) for entry in held]
     for why in filter(None, reasons):
         leaving(why)
     inside = [entry for entry, why in zip(held, reasons, strict=True) if not why]
     if not inside:
-        raise CellError(f"{name}: there are no pictures in it ({', '.join(SUFFIXES)}).")
+        raise CellError(sentence("no_pictures", name=name, kinds=", ".join(SUFFIXES)))
     if len(inside) > MAX_PICTURES:
-        raise CellError(f"{name}: it holds {len(inside)} pictures; send at most {MAX_PICTURES} at once.")
+        raise CellError(sentence("too_many", name=name, count=len(inside), most=MAX_PICTURES))
     # `_inflate` reads no more of an entry than it says to hold, so that these sizes can be relied on.
     if large := [entry for entry in inside if entry.file_size > MAX_BYTES]:
-        raise CellError(
-            f"{name}: {_shown(large[0])} is larger than {MAX_BYTES // 1024**2} MB unpacked; leave it out."
-        )
+        most = MAX_BYTES // 1024**2
+        raise CellError(sentence("large_inside", name=name, inner=_shown(large[0]), most=most))
     if (total := sum(entry.file_size for entry in inside)) > MAX_INFLATED:
-        raise CellError(
-            f"{name}: its pictures are {total / 1024**3:.0f} GB unpacked; "
-            f"send at most {MAX_INFLATED // 1024**3} GB at once."
-        )
+        most = MAX_INFLATED // 1024**3
+        raise CellError(sentence("large_together", name=name, total=round(total / 1024**3), most=most))
     return [File(f"{name}/{_shown(entry)}", partial(_inflate, archive, entry, name)) for entry in inside]
 
 
@@ -356,7 +349,7 @@ def _read_ahead(
             return file, error
         except (OSError, MemoryError) as error:
             why = getattr(error, "strerror", None) or error or "no memory is left"
-            return file, CellError(f"{file.name}: cannot be read ({why}).")
+            return file, CellError(sentence("unreadable", name=file.name, reason=why))
 
     batches = [files[start : start + size] for start in range(0, len(files), size)]
     with ThreadPoolExecutor(2) as pool:
@@ -401,17 +394,14 @@ def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> byt
     """The bytes of an entry, inflated in pieces: no more than it says to hold, which `unzip` found sane."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others inflate whatever they are given at once, gigabytes out of a kilobyte.
-        raise CellError(
-            f"{name}/{_shown(entry)}: is packed in a way that is not read; pack it anew, with deflate."
-        )
+        raise CellError(sentence("packed", name=f"{name}/{_shown(entry)}"))
     content = bytearray()
     try:
         with archive.open(entry) as file:
             while piece := file.read(PIECE):
                 content += piece
     except Exception:  # zipfile and zlib raise whatever a broken or locked entry makes them stumble over
-        sentence = "cannot be unpacked: it is broken, or needs a password"
-        raise CellError(f"{name}/{_shown(entry)}: {sentence}.") from None
+        raise CellError(sentence("locked", name=f"{name}/{_shown(entry)}")) from None
     return bytes(content)
 
 

@@ -27,6 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from leukovision.errors import sentence
 from leukovision.raster import (
     CellError,
     Raster,
@@ -44,8 +45,6 @@ SUFFIXES = (
 """What the names of pictures end with; what is in a file is told by its bytes alone."""
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image.Image
-
-_READABLE = "PNG, JPEG, BMP, TIFF, WebP, GIF, HEIC, AVIF, JPEG 2000 and DICOM can be read"
 
 _load = FunctionType(ImageFile.ImageFile.load.__code__, {**vars(ImageFile), "LOAD_TRUNCATED_IMAGES": False})
 """Pillow's own `load`, raising for half a file even if the program around us has told Pillow not to."""
@@ -88,11 +87,9 @@ def read_picture(source: Source, name: str | None = None) -> tuple[np.ndarray, s
     except (MemoryError, Image.DecompressionBombError):
         raise too_large(name) from None
     except Exception:  # decoders raise whatever their formats make them stumble over
-        raise CellError(
-            f"{name}: the image is broken or cut short (truncated); send the whole file again."
-        ) from None
+        raise CellError(sentence("broken", name=name)) from None
     if (rgb == rgb[0, 0]).all():
-        raise CellError(f"{name}: the picture is all one colour; send a picture that shows a cell.")
+        raise CellError(sentence("one_colour", name=name))
     return rgb, name
 
 
@@ -102,14 +99,14 @@ def _whole(file: Any, name: str) -> bytes:
         file.seek(0)
     content = file.read()
     if not isinstance(content, bytes):
-        raise CellError(f"{name}: the file was opened as text; open it with mode rb.")
+        raise CellError(sentence("as_text", name=name))
     return content
 
 
 def _of_bytes(content: bytes, name: str) -> Raster:
     """A whole file."""
     if not content:
-        raise CellError(f"{name}: the file is empty; send a picture of one cell.")
+        raise CellError(sentence("empty", name=name))
     for start, read in _BY_START.items():
         if content.startswith(start):
             return read(content, name)
@@ -124,7 +121,7 @@ def _of_bytes(content: bytes, name: str) -> Raster:
         from leukovision.dicom import read_dicom
 
         return read_dicom(content, name, _of_bytes)
-    raise CellError(f"{name}: not an image that can be read; {_READABLE}.")
+    raise CellError(sentence("no_image", name=name))
 
 
 def _by_pillow(kind: Callable[[BinaryIO], ImageFile.ImageFile], content: bytes, name: str) -> Raster:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from leukovision.errors import sentence
 from leukovision.raster import CellError, Raster, check_size, several, unreadable
 
 _VISIBLE = "1.2.840.10008.5.1.4.1.1.77.1."
@@ -34,17 +35,12 @@ def read_dicom(content: bytes, name: str, read: Callable[[bytes, str], Raster]) 
         from pydicom.pixels.utils import pixel_array
         from pydicom.uid import RLELossless
     except ImportError:
-        raise CellError(
-            f"{name}: DICOM files need pydicom, not installed here; pip install leukovision[dicom] brings it."
-        ) from None
+        raise CellError(sentence("no_pydicom", name=name)) from None
     data = dcmread(io.BytesIO(content))
     meaning = str(data.PhotometricInterpretation)
     grey = meaning.startswith("MONOCHROME")
     if grey and not str(data.get("SOPClassUID", "")).startswith(_VISIBLE):
-        raise CellError(
-            f"{name}: the DICOM file was not taken with visible light ({data.get('Modality', '?')}); "
-            "send a photo of a cell."
-        )
+        raise CellError(sentence("no_light", name=name, what=data.get("Modality", "?")))
     if int(data.get("NumberOfFrames") or 1) > 1:
         raise several(name)
     check_size(int(data.Columns), int(data.Rows), name)

@@ -21,6 +21,7 @@ from PIL import Image
 from leukovision import artifact, host, hub, ood, slide
 from leukovision.backbones import HEAD, build, tensors
 from leukovision.cell import Cell
+from leukovision.errors import sentence
 from leukovision.inference import BATCH, Forward
 from leukovision.preprocessing import Input, inside
 from leukovision.slide import SlideDecision
@@ -227,10 +228,7 @@ class Ensemble:
 
     def _check(self, found: np.ndarray | float) -> None:
         if not np.isfinite(found).all():
-            raise artifact.StoreError(
-                f"{self.source}: says a number that is not finite, so nothing is decided; get the "
-                "ensemble again, or another one."
-            )
+            raise artifact.StoreError(sentence("not_finite", name=self.source))
 
     def _viewed(self, numbers: np.ndarray, views: int) -> tuple[list[np.ndarray], np.ndarray]:
         """As `Forward`, with the maps averaged over the views; the features are those of the first."""
@@ -282,10 +280,7 @@ class Ensemble:
         thresholds = self.manifest.thresholds
         low, high = thresholds.abstain
         if low < p_all < high:
-            return "unsure", (
-                f"p(ALL) lies between {low:.2f} and {high:.2f}, "
-                "where the ensemble was too often wrong on subjects it had not seen."
-            )
+            return "unsure", sentence("between", low=low, high=high)
         return ("ALL" if p_all >= thresholds.decide else "healthy"), ""
 
 

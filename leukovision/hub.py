@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leukovision.artifact import MANIFEST, SCORES, StoreError, read_manifest
+from leukovision.errors import Sentence, sentence
 
 _HERE = Path(__file__).resolve().parent
 EMBEDDED = next(
@@ -103,25 +104,25 @@ def pull(repo: str, revision: str | None = None, pulling: Pulling | None = None)
             pulled(MANIFEST)
             head = get_hf_file_metadata(hf_hub_url(repo, MANIFEST, revision=revision), timeout=PATIENCE)
             if not head.commit_hash:
-                raise StoreError(f"{name}: what answers for the Hub does not say which commit it has.")
+                raise StoreError(sentence("no_commit", name=name))
             return _fetch(repo, revision, head.commit_hash, pulled)
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status < 500 and status not in (408, 429):
-                raise StoreError(f"{name}: {_refused(error)}") from None
-            why = f"the Hub answered with an error ({status})"
+                raise StoreError(_refused(name, error)) from None
+            why = sentence("hub_error", status=status)
         except (HTTPError, ConnectionError, TimeoutError) as error:
-            why = f"the Hub cannot be reached ({type(error).__name__})"
+            why = sentence("hub_away", kind=type(error).__name__)
         except OSError as error:
             if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise
-            why = f"the cache, where HF_HOME lies, cannot be written ({error.strerror})"
+            why = sentence("cache_locked", reason=error.strerror)
         return _cached(repo, revision, name, why)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(f"{name}: the disk is full; make room where HF_HOME lies.") from None
-        why = error.strerror or str(error).strip().partition("\n")[0]
-        raise StoreError(f"{name}: could not be pulled from the Hub ({why}); try again.") from None
+            raise StoreError(sentence("cache_full", name=name)) from None
+        reason = error.strerror or str(error).strip().partition("\n")[0]
+        raise StoreError(sentence("not_pulled", name=name, reason=reason)) from None
 
 
 def _fetch(
@@ -149,9 +150,7 @@ def _fetch(
         try:
             get(file)
         except RemoteEntryNotFoundError:
-            raise StoreError(
-                f"{repo}@{commit}: {file}, which its {MANIFEST} names, is not in the repository."
-            ) from None
+            raise StoreError(sentence("not_in_it", name=f"{repo}@{commit}", file=file)) from None
     for file in (SCORES, CARD):
         try:
             get(file)
@@ -160,7 +159,7 @@ def _fetch(
     return Found(folder, f"{repo}@{commit}")
 
 
-def _cached(repo: str, revision: str | None, name: str, why: str) -> Found:
+def _cached(repo: str, revision: str | None, name: str, why: Sentence) -> Found:
     """The copy in the cache.
 
     Raises:
@@ -171,30 +170,27 @@ def _cached(repo: str, revision: str | None, name: str, why: str) -> Found:
 
     found = try_to_load_from_cache(repo, MANIFEST, revision=revision)
     if not isinstance(found, str):
-        raise StoreError(f"{name}: {why}, and there is no copy of it in the cache.")
+        raise StoreError(sentence("not_cached", name=name, why=why))
     try:
         kept = _fetch(repo, revision, Path(found).parent.name, local=True)
     except EntryNotFoundError:
-        raise StoreError(f"{name}: {why}, and the copy in the cache is not whole.") from None
-    return Found(kept.folder, kept.origin, f"{name}: {why}; the copy in the cache is used.")
+        raise StoreError(sentence("half_cached", name=name, why=why)) from None
+    return Found(kept.folder, kept.origin, sentence("cached", name=name, why=why))
 
 
-def _refused(error: Exception) -> str:
+def _refused(name: str, error: Exception) -> Sentence:
     """What a 4xx of the Hub means, and what would be right."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return "access must be asked for on its page on the Hub, and a token given (HF_TOKEN)."
+        return sentence("gated", name=name)
     if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            "no folder of that name is here, and no repository on the Hub, or none that you may see; "
-            "check the name, or give a token (HF_TOKEN)."
-        )
+        return sentence("no_repository", name=name)
     if isinstance(error, errors.RevisionNotFoundError):
-        return "the repository has no such revision; name a branch, a tag or a commit of it."
+        return sentence("no_revision", name=name)
     if isinstance(error, errors.EntryNotFoundError):
-        return f"not an ensemble, the repository has no {MANIFEST}."
-    return f"the Hub refused ({str(error).strip().partition(chr(10))[0]})."
+        return sentence("no_ensemble", name=name)
+    return sentence("hub_refused", name=name, reason=str(error).strip().partition("\n")[0])
 
 
 __all__ = ["EMBEDDED", "Found", "Pulling", "asked", "find", "pull"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, Self
 
 FOLDER = Path(__file__).with_name("locales")
 
@@ -26,6 +26,24 @@ class _Figures(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
         return text if isinstance(value, str) else text.replace(".", self.mark)
+
+
+class Sentence(str):
+    """An English sentence of the package that remembers its code and values, and so can be said anew.
+
+    Attributes:
+        code: its key under "said" in the file of a language.
+        values: for the names in its braces.
+    """
+
+    code: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, text: str, code: str = "", values: Mapping[str, Any] | None = None) -> Self:
+        """The English text of a code, with values for the names in its braces."""
+        made = super().__new__(cls, text)
+        made.code, made.values = code, values or {}
+        return made
 
 
 @dataclass(frozen=True)
@@ -52,21 +70,26 @@ class Texts:
         """A number as people of this language write it."""
         return self._figures.format_field(value, spec)
 
-    def said(self, sentence: str) -> str:
-        """A sentence of the package, which speaks English, in this language; as it is where the file has
-        none for it. What a sentence gives as its reason is another sentence."""
-        if self is ENGLISH:
-            return sentence
-        for key, pattern in _said():
-            if found := pattern.fullmatch(sentence):
-                parts = found.groupdict()
-                return self(key, **{name: self._part(name, part) for name, part in parts.items()})
-        return sentence
+    def said(self, what: str | BaseException) -> str:
+        """What the package says, which speaks English, in this language; as it is where there is none for it.
 
-    def _part(self, name: str, part: str) -> str:
-        if name in ("why", "name"):
-            return self.said(part)
-        return self.figure(float(part), ".2f") if name in ("low", "high") else part
+        Args:
+            what: a `Sentence`, or an error of one: its code and values say it anew. Other text, as of a
+                table that was read back, is looked for among the English sentences.
+        """
+        if isinstance(what, BaseException):
+            what = what.args[0] if what.args and isinstance(what.args[0], Sentence) else str(what)
+        if self is ENGLISH:
+            return str(what)
+        if not isinstance(what, Sentence):
+            what = _recognised(what)
+        if not isinstance(what, Sentence):
+            return what
+        return self(f"said.{what.code}", **{name: self._part(name, v) for name, v in what.values.items()})
+
+    def _part(self, name: str, value: Any) -> Any:
+        """A value of a sentence; what a sentence gives as its reason is another sentence."""
+        return self.said(value) if isinstance(value, str) and name in ("why", "name") else value
 
     @property
     def _figures(self) -> _Figures:
@@ -95,21 +118,28 @@ def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, s
             yield from _flat(value, f"{before}{key}.")
 
 
+def _recognised(text: str) -> str:
+    """English text -> the `Sentence` that it is, or the text."""
+    for code, pattern, numbers in _patterns():
+        if found := pattern.fullmatch(text):
+            parts = found.groupdict().items()
+            return Sentence(text, code, {n: float(part) if n in numbers else part for n, part in parts})
+    return text
+
+
 @cache
-def _said() -> list[tuple[str, re.Pattern[str]]]:
-    """What the package says, as patterns: key and pattern of each."""
-    return [
-        (key, re.compile(_pattern(text), re.DOTALL))
-        for key, text in ENGLISH.entries.items()
-        if key.startswith("said.")
-    ]
-
-
-def _pattern(text: str) -> str:
-    parts = Formatter().parse(text)
-    return "".join(
-        re.escape(fixed) + ("" if name is None else f"(?P<{name}>.+?)") for fixed, name, *_ in parts
-    )
+def _patterns() -> list[tuple[str, re.Pattern[str], set[str]]]:
+    """Of every sentence of the package its code, its pattern, and which of its values are numbers."""
+    patterns = []
+    for key, text in ENGLISH.entries.items():
+        if key.startswith("said."):
+            parts = list(Formatter().parse(text))
+            pattern = "".join(
+                re.escape(fixed) + ("" if name is None else f"(?P<{name}>.+?)") for fixed, name, *_ in parts
+            )
+            numbers = {name for _, name, spec, _ in parts if name and spec}
+            patterns.append((key.removeprefix("said."), re.compile(pattern, re.DOTALL), numbers))
+    return patterns
 
 
 LANGUAGES = {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
@@ -118,4 +148,4 @@ LANGUAGES = {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
 ENGLISH = LANGUAGES["en"]
 """The reference, and what the package itself speaks."""
 
-__all__ = ["ENGLISH", "LANGUAGES", "Texts", "choose", "read"]
+__all__ = ["ENGLISH", "LANGUAGES", "Sentence", "Texts", "choose", "read"]

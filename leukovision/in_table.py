@@ -18,6 +18,7 @@ from typing import Any
 
 from leukovision import sources
 from leukovision.cell import CellError
+from leukovision.errors import Sentence, sentence
 from leukovision.sources import LONGEST, File, Leaving
 
 MAX_ROWS = 1_000_000
@@ -40,32 +41,31 @@ def in_table(path: Path, name: str, leaving: Leaving = lambda _: None) -> list[F
         CellError: not a Parquet table, no such column in it, no rows, or more than `MAX_ROWS`.
         OSError: it cannot be read.
     """
-    with _told(f"{name}: not a Parquet table, or it is cut short; send the whole file again."):
+    with _refused(sentence("no_table", name=name)):
         table = _Table(path)
         if not table.has_pictures:
-            wanted = "`bytes` with `file`, or `image` with the fields `bytes` and `path`"
-            raise CellError(f"{name}: has no column of pictures; wanted is {wanted}.")
+            raise CellError(sentence("no_column", name=name))
         if table.count > MAX_ROWS:
-            raise CellError(f"{name}: it says to hold {table.count} rows; give at most {MAX_ROWS} at once.")
+            raise CellError(sentence("too_many_rows", name=name, count=table.count, most=MAX_ROWS))
         shown = [f"{name}/{own if own else row}" for row, own in enumerate(table.names())]
     if not shown:
-        raise CellError(f"{name}: there are no rows in it.")
+        raise CellError(sentence("no_rows", name=name))
     return [File(one, partial(table.picture, row, one)) for row, one in enumerate(shown)]
 
 
 @contextmanager
-def _told(sentence: str) -> Iterator[None]:
+def _refused(why: Sentence) -> Iterator[None]:
     """Whatever pyarrow stumbles over in a table becomes a sentence."""
     import pyarrow as pa
 
     try:
         yield
     except (pa.ArrowException, MemoryError, OverflowError, UnicodeError):
-        raise CellError(sentence) from None
+        raise CellError(why) from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise CellError(sentence) from None
+        raise CellError(why) from None
 
 
 class _Table:
@@ -105,16 +105,16 @@ class _Table:
         found: list[str] = []
         for column in self._columns(self._name, NAMES, 0):
             if column.nbytes > NAMES * LONGEST:
-                raise CellError(f"{sources.shown(self.path)}: its names are too long; give shorter ones.")
+                raise CellError(sentence("long_names", name=sources.shown(self.path)))
             found += map(_called, column)
         return found[: self.count]
 
     def picture(self, row: int, name: str) -> bytes:
         """The bytes of one; as fast as the disk where the rows are asked for one after the other."""
-        with self._lock, _told(f"{name}: cannot be read, the table is broken here."):
+        with self._lock, _refused(sentence("broken_table", name=name)):
             found = self._value(row)
         if not isinstance(found, bytes):
-            raise CellError(f"{name}: there is no picture in this row.")
+            raise CellError(sentence("no_picture", name=name))
         return found
 
     def _value(self, row: int) -> Any:

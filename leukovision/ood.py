@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from leukovision import artifact
 from leukovision.cell import Cell, box_of, depth_of, filled, foreground
+from leukovision.errors import Code, sentence
 
 LOOKS = (
     "area", "red", "green", "blue", "red_spread", "green_spread", "blue_spread", "sharpness", "coarseness",
@@ -28,18 +29,14 @@ TWO = 2 / 3
 FALSE_ALARMS = 0.01
 """Share of held-out cells that may lie beyond the limit of `Domain.distance`."""
 
-NOT_ON_BLACK = "This is not one cell cut out on black, so it is unlike what the ensemble was trained on."
-
-_SECOND = "There is more than one thing in this picture; the ensemble was trained on single cells."
-_ODD = "{} what the ensemble was trained on, so nothing measured holds for it."
-_FAR = _ODD.format("The networks see in this picture what they saw nowhere, or hardly anywhere, in")
+NOT_ON_BLACK = sentence("not_on_black")
 
 # For each part of `LOOKS`, what is said of a cell that has too little of it, and too much.
-_SAID = (
-    (slice(0, 1), "This cell is far smaller than", "This cell is far larger than"),
-    (slice(1, 4), *("The colours of this cell are far from",) * 2),
-    (slice(4, 7), "This cell has far less contrast than", "This cell has far more contrast than"),
-    (slice(7, 9), "This cell is far less sharp than", "This cell is far more grainy than"),
+_ODD: tuple[tuple[slice, Code, Code], ...] = (
+    (slice(0, 1), "smaller", "larger"),
+    (slice(1, 4), "colours", "colours"),
+    (slice(4, 7), "less_contrast", "more_contrast"),
+    (slice(7, 9), "less_sharp", "grainy"),
 )
 
 
@@ -71,13 +68,13 @@ class Domain:
         if not cell.on_black:
             return NOT_ON_BLACK
         if second(cell) >= TWO:
-            return _SECOND
+            return sentence("second")
         found = looks(cell)
         return "" if self.oddity(found) <= self.looks_limit else self._why_odd(found)
 
     def far(self, distance: float) -> str:
         """The same of what the networks see in it, by its `distance`."""
-        return "" if distance <= self.distance_limit else _FAR
+        return "" if distance <= self.distance_limit else sentence("far")
 
     def oddity(self, found: np.ndarray) -> float:
         """Mahalanobis distance of (L,) `looks` to those of training cells, in logarithms."""
@@ -106,12 +103,12 @@ class Domain:
         away = np.log(found) - self.looks_mean
         pull = precision @ away
 
-        def gain(said: tuple[slice, str, str]) -> float:
+        def gain(said: tuple[slice, Code, Code]) -> float:
             part = said[0]
             return float(pull[part] @ np.linalg.solve(precision[part, part], pull[part]))
 
-        part, little, much = max(_SAID, key=gain)
-        return _ODD.format(much if away[part][0] > 0 else little)
+        part, little, much = max(_ODD, key=gain)
+        return sentence(much if away[part][0] > 0 else little)
 
 
 def looks(cell: Cell) -> np.ndarray:
@@ -217,5 +214,5 @@ def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
                 f"{wanted.get(name, 'no such tensor')}: get the ensemble again, or train it anew."
             )
     if not (found["features_scales"] > 0).all():
-        raise artifact.StoreError(f"{path}: tensor 'features_scales' holds a scale that is not above 0.")
+        raise artifact.StoreError(sentence("tensor_scale", path=path, tensor="'features_scales'"))
     return Domain(**found, looks_limit=spec.looks, distance_limit=spec.distance)

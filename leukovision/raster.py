@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
+from leukovision.errors import sentence
+
 MIN_SIDE = 32
 MAX_MEGAPIXELS = 50
 
@@ -79,27 +81,22 @@ def check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_MEGAPIXELS * 1e6:
         raise too_large(name)
     if min(width, height) < MIN_SIDE:
-        raise CellError(
-            f"{name}: the image is {width} x {height} px, too small to judge; "
-            f"send one of at least {MIN_SIDE} px on each side."
-        )
+        raise CellError(sentence("too_small", name=name, width=width, height=height, least=MIN_SIDE))
 
 
 def too_large(name: str) -> CellError:
     """What is said of more than `MAX_MEGAPIXELS`."""
-    return CellError(
-        f"{name}: the image has more than {MAX_MEGAPIXELS} megapixels; cut out the one cell and send that."
-    )
+    return CellError(sentence("too_large", name=name, most=MAX_MEGAPIXELS))
 
 
 def unreadable(name: str, what: str) -> CellError:
     """What is said of a sound file that we have no decoder for; `what` in the words of its format."""
-    return CellError(f"{name}: stored in a way that cannot be read ({what}); save it as PNG and send that.")
+    return CellError(sentence("stored", name=name, what=what))
 
 
 def several(name: str) -> CellError:
     """What is said of more than one picture in a file."""
-    return CellError(f"{name}: the image is animated or has several pages; send one still picture.")
+    return CellError(sentence("animated", name=name))
 
 
 def eight_bit(values: np.ndarray, name: str, white: float | None = None) -> np.ndarray:
@@ -125,10 +122,7 @@ def eight_bit(values: np.ndarray, name: str, white: float | None = None) -> np.n
             white = _white(values, most)
         nearly_black = white > 2**16 and most < white / 4
         if not np.isfinite([least, most]).all() or least < -0.05 * white or nearly_black:
-            raise CellError(
-                f"{name}: its values lie between {least:.4g} and {most:.4g}, which is no known scale of "
-                "brightness; save it with 8 or 16 bits a channel and send that."
-            )
+            raise CellError(sentence("no_scale", name=name, least=least, most=most))
         # Some rows at a time: indices take eight bytes each, and floats four.
         out = np.empty(values.shape, np.uint8)
         table = (np.arange(min(white, 2**16) + 1) * (255 / white)).round().astype(np.uint8)

@@ -15,13 +15,7 @@ import numpy as np
 from scipy import special
 
 from leukovision.artifact import SlideSpec
-
-NO_MODEL = "This ensemble was not calibrated for several cells of one person."
-NO_CELLS = "None of these cells is like those that the ensemble was trained on."
-BETWEEN = (
-    "The cells together say p(ALL) between {low:.2f} and {high:.2f}, "
-    "where the ensemble was too often wrong on subjects it had not seen."
-)
+from leukovision.errors import sentence
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ def decide(
     counts = dict.fromkeys(("ALL", "healthy", "unsure"), 0) | Counter(decisions)
     if spec is None or not len(own):
         nothing = float("nan")
-        reason = NO_CELLS if spec else NO_MODEL
+        reason: str = sentence("none_known" if spec else "one_by_one")
         return SlideDecision("unsure", nothing, nothing, nothing, len(decisions), len(own), counts, reason)
     stray = 1.96 * spec.spread / np.sqrt(len(own))
     low, p_all, high = special.expit(
@@ -77,5 +71,5 @@ def decide(
     ).tolist()
     below, above = spec.abstain
     decision = "ALL" if p_all >= above else "healthy" if p_all <= below else "unsure"
-    reason = BETWEEN.format(low=below, high=above) if decision == "unsure" else ""
+    reason = sentence("together_between", low=below, high=above) if decision == "unsure" else ""
     return SlideDecision(decision, p_all, low, high, len(decisions), len(own), counts, reason)

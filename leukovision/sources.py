@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from leukovision import artifact
 from leukovision.cell import SUFFIXES, CellError
+from leukovision.errors import sentence
 
 MAPS, CELLS = ".leukovision-maps", ".leukovision-cells"
 """Files beside what we wrote that name it, a line each: maps and reports are no input for anything, and cells
@@ -142,18 +143,18 @@ def note(path: Path, kind: str) -> None:
             names.write(f"{path.name}\n")
 
 
-def refuse(sentence: str) -> bytes:
+def refuse(why: str) -> bytes:
     """Stands where bytes cannot be had: raises CellError with the sentence."""
-    raise CellError(sentence)
+    raise CellError(why)
 
 
 def _read(path: Path, name: str) -> bytes:
     """The bytes of a file; what is none, as a pipe that nobody writes to, would be waited for without end."""
     if path.exists() and not path.is_file():
-        raise CellError(f"{name}: not a file, but a folder, a pipe or a device; give a picture.")
+        raise CellError(sentence("special_file", name=name))
     with path.open("rb") as opened:
         if os.fstat(opened.fileno()).st_size > LARGEST:
-            raise CellError(f"{name}: is larger than {LARGEST // 1024**3} GB; give a picture.")
+            raise CellError(sentence("giant", name=name, most=LARGEST // 1024**3))
         return opened.read()
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import zipfile
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import batch, ood, smear, sources, synthetic
+from leukovision import batch, errors, smear, sources, synthetic
 from leukovision.artifact import StoreError, read_manifest
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import photo, teach
@@ -64,10 +66,30 @@ def test_a_map_is_described_in_german():
     )
 
 
+@pytest.mark.parametrize("code", get_args(errors.Code))
+def test_every_sentence_is_said_in_every_language_from_its_code_and_values(code):
+    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(ENGLISH.entries[f"said.{code}"]) if name]
+    values = {name: 0.25 if spec else f"<{name}>" for name, spec in fields}
+    with pytest.raises(CellError) as raised:
+        raise CellError(errors.sentence(code, **values))
+    for texts in LANGUAGES.values():
+        said = texts.said(raised.value)
+        assert said == texts(f"said.{code}", **values) and "{" not in said
+        # So is what a table gave back, without its code.
+        assert texts.said(str(raised.value)) == said
+    assert ENGLISH.said(raised.value) == str(raised.value)
+    assert copy.deepcopy(raised.value.args[0]).code == code
+
+
+def test_every_code_has_its_words_and_is_used():
+    named = set(get_args(errors.Code))
+    assert named <= {key.removeprefix("said.") for key in ENGLISH.entries if key.startswith("said.")}
+    code = "".join(p.read_text() for p in Path(errors.__file__).parent.rglob("*.py") if p.name != "errors.py")
+    assert not [name for name in named if f'"{name}"' not in code]
+
+
 def test_what_the_package_says_is_said_in_german(bad_files, tmp_path):
-    said = [ood.NOT_ON_BLACK, ood._SECOND, ood._FAR]
-    said += [ood._ODD.format(words) for _, *both in ood._SAID for words in both]
-    said += [method.title for method in METHODS.values() if method.title not in SAME]
+    said = [method.title for method in METHODS.values() if method.title not in SAME]
     said += [title for title, _ in synthetic.examples(2)]
     for path in bad_files:
         with pytest.raises(CellError) as refused:

@@ -8,9 +8,10 @@ import pytest
 
 from leukovision import batch
 from leukovision.artifact import SlideSpec
+from leukovision.errors import sentence
 from leukovision.explain.sentences import together
 from leukovision.i18n import ENGLISH, LANGUAGES
-from leukovision.slide import BETWEEN, NO_CELLS, NO_MODEL, decide
+from leukovision.slide import decide
 
 GERMAN = LANGUAGES["de"]
 SPEC = SlideSpec(means=(-2, 2), spread=1.5, offset=1, abstain=(0.2, 0.8))
@@ -57,8 +58,9 @@ def test_it_is_said_in_words_in_every_language():
 
 @pytest.mark.parametrize(
     ("p_all", "in_domain", "spec", "reason"),
-    [(0.5, True, SPEC, BETWEEN.format(low=0.2, high=0.8)), (0.9, False, SPEC, NO_CELLS),
-     (0.9, True, None, NO_MODEL)],
+    [(0.5, True, SPEC, sentence("together_between", low=0.2, high=0.8)),
+     (0.9, False, SPEC, sentence("none_known")),
+     (0.9, True, None, sentence("one_by_one"))],
 )  # fmt: skip
 def test_unsure_has_a_reason_in_every_language(p_all, in_domain, spec, reason):
     found = decide([math.log(p_all / (1 - p_all))] * 2, [in_domain] * 2, ["ALL"] * 2, spec)

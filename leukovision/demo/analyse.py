@@ -101,7 +101,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             gone = texts("analyse.lost", name=shown.photo.name)
             return gr.skip(), photo.photo_html(shown.photo, texts, gone), gr.skip(), gr.skip(), gr.skip()
         except (TypeError, ValueError) as error:
-            fault = photo.photo_html(shown.photo, texts, str(error))
+            fault = photo.photo_html(shown.photo, texts, error)
             return gr.skip(), fault, gr.skip(), gr.skip(), gr.skip()
         if looked is None:
             return cleared()
@@ -177,6 +177,7 @@ def judged(
 ) -> tuple[str, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it."""
+    said: str | BaseException
     try:
         ensemble = get_ensemble()
         if isinstance(source, Cell):
@@ -186,9 +187,9 @@ def judged(
         shown = _shown(ensemble, cell, analysis, of)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
-        said = str(error)
+        said = error
     except StoreError as error:
-        said = texts("analyse.no_ensemble", why=texts.said(str(error)))
+        said = texts("analyse.no_ensemble", why=texts.said(error))
     except FileNotFoundError:
         said = texts("analyse.lost", name=name)
     except Exception as error:

@@ -68,7 +68,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             files = batch.unzip(found, analyse.base_name(name), lambda why: left.update([why]))
             return {"names": [file.name for file in files], "left": left_out(name, left, texts)}
         except (CellError, OSError) as error:
-            return {"error": str(error), "said": texts.said(str(error))}
+            return {"error": str(error), "said": texts.said(error)}
 
     def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
         """Judge a handful of uploaded files, and delete them."""
@@ -82,7 +82,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         except _LostError:
             return {"lost": True}
         except StoreError as error:
-            return {"error": texts("analyse.no_ensemble", why=texts.said(str(error)))}
+            return {"error": texts("analyse.no_ensemble", why=texts.said(error))}
         except Exception as error:
             visitor.log("a part of a batch could not be judged", error)
             return {"error": texts("batch.inside")}

@@ -39,6 +39,7 @@ from leukovision.demo import (
     visitor,
 )
 from leukovision.ensemble import Ensemble, load_ensemble
+from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.i18n import ENGLISH, Texts
 
@@ -94,7 +95,7 @@ def build(
         try:
             loaded = loading.result()
         except StoreError as error:
-            why = texts("analyse.no_ensemble", why=texts.said(str(error)))
+            why = texts("analyse.no_ensemble", why=texts.said(error))
             alert = render.alert_html(why, texts("page.failed"), texts)
             yield gr.HTML(alert, visible=True), footer_html(None, None, "", texts), gr.skip()
             return
@@ -291,7 +292,7 @@ def find_or_embedded(source: str | Path | None, pulling: Pulling | None = None) 
         read_manifest(found.folder)
         return found
     except StoreError as error:
-        return Found(EMBEDDED, "embedded", ENGLISH("said.embedded", why=error))
+        return Found(EMBEDDED, "embedded", sentence("embedded", why=error.args[0]))
 
 
 def _warm(found: Found) -> Ensemble:
@@ -300,7 +301,7 @@ def _warm(found: Found) -> Ensemble:
     except StoreError as error:
         if found.folder == EMBEDDED:
             raise
-        ensemble = load_ensemble(Found(EMBEDDED, "embedded", ENGLISH("said.embedded", why=error)))
+        ensemble = load_ensemble(Found(EMBEDDED, "embedded", sentence("embedded", why=error.args[0])))
     ensemble.warm_up()
     return ensemble
 

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from leukovision.cell import Cell, CellError, read_cell, read_picture
+from leukovision.errors import sentence
 
 SMALL = (4 * 1024**2, 4_000_000)
 """Bytes of a file, and pixels, up to which it is decoded at once, where it is: that takes 0.1 s and 70 MB."""
@@ -55,7 +56,7 @@ def cell(source: Path | bytes, name: str, hasty: bool = False) -> Cell:
     if not _is_large(source):
         return read_cell(source, name)
     if hasty and not _hasty.acquire(blocking=False):
-        raise CellError(_busy(name))
+        raise CellError(sentence("busy", name=name))
     try:
         with _turn(name):
             said, (pixels, outline) = _ask(source, name, framed=True)
@@ -94,19 +95,11 @@ def _is_large(source: Path | bytes) -> bool:
 @contextlib.contextmanager
 def _turn(name: str) -> Iterator[None]:
     if not _lane.acquire(timeout=PATIENCE):
-        raise CellError(_busy(name))
+        raise CellError(sentence("busy", name=name))
     try:
         yield
     finally:
         _lane.release()
-
-
-def _busy(name: str) -> str:
-    return f"{name}: other large pictures are being read at the moment; wait a few seconds and send it again."
-
-
-def _given_up(name: str, what: str) -> str:
-    return f"{name}: the picture {what}, and was given up; save it anew, as PNG or JPEG."
 
 
 def _ask(source: Path | bytes, name: str, framed: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -131,12 +124,13 @@ def _ask(source: Path | bytes, name: str, framed: bool) -> tuple[dict[str, Any],
         arrays = [_received(child.stdout, shape) for shape in said.get("shapes", ())]
     except (OSError, ValueError):
         child.kill()
-        what = f"took more than {DEADLINE:.0f} s to read" if late.is_set() else "could not be read"
-        raise CellError(_given_up(name, what)) from None
+        if late.is_set():
+            raise CellError(sentence("given_up", name=name, seconds=round(DEADLINE))) from None
+        raise CellError(sentence("not_read", name=name)) from None
     finally:
         timer.cancel()
     if "error" in said:
-        raise CellError(said["error"])
+        raise CellError(sentence(said["error"], **said["values"]))
     return said, arrays
 
 
@@ -172,9 +166,9 @@ def _answered(asked: dict[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         made = read_cell(source, asked["name"])
         return {"on_black": made.on_black}, [made.pixels, made.outline.astype(np.uint8)]
     except CellError as error:
-        return {"error": str(error)}, []
+        return {"error": error.args[0].code, "values": error.args[0].values}, []
     except OSError:
-        return {"error": _given_up(asked["name"], "could not be read")}, []
+        return {"error": "not_read", "values": {"name": asked["name"]}}, []
 
 
 def _serve() -> None:
@@ -188,7 +182,7 @@ def _serve() -> None:
     out.flush()
     for line in sys.stdin.buffer:
         said, arrays = _answered(json.loads(line))
-        out.write(json.dumps(said | {"shapes": [one.shape for one in arrays]}).encode() + b"\n")
+        out.write(json.dumps(said | {"shapes": [one.shape for one in arrays]}, default=str).encode() + b"\n")
         for one in arrays:
             out.write(np.ascontiguousarray(one).data)
         del arrays

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from leukovision.cell import Cell
 from leukovision.demo import decoding
 from leukovision.ensemble import Analysis, Ensemble
+from leukovision.errors import sentence
 from leukovision.explain.overlay import data_uri, thumbnail
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.smear import Found, cut, find_cells
@@ -107,7 +108,7 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
         FileNotFoundError: the upload was deleted.
     """
     if what not in ACTS or not 0 <= index < len(photo.outlines):
-        raise ValueError(f"{photo.name}: nothing like this can be done to its cells.")
+        raise ValueError(sentence("no_act", name=photo.name))
     drawn = np.clip(np.array([[float(x), float(y)] for x, y in points[:_POINTS]]).reshape(-1, 2), 0, 1)
     outlines = list(photo.outlines)
     if what == "drop":
@@ -117,7 +118,7 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
         index = min(index, len(outlines) - 1)
     number = len(outlines) + 1 if what == "new" else index + 1
     with decoding.picture(photo.path, photo.name) as rgb:
-        name = f"{photo.name}, cell {number}"
+        name = sentence("cell_of", name=photo.name, number=number)
         found = _found(rgb, name, outlines[index], what, drawn * rgb.shape[1::-1])
     (analysis,) = ensemble.analyse([found.cell])
     if what == "new":
@@ -132,7 +133,7 @@ def _found(rgb: np.ndarray, name: str, of: Outline, what: str, drawn: np.ndarray
     """The cell that is there after an act."""
     if what in ("box", "new"):
         if len(drawn) != 2:
-            raise ValueError(f"{name}: draw a box around one cell, from corner to corner.")
+            raise ValueError(sentence("no_box", name=name))
         (left, top), (right, bottom) = drawn.min(axis=0).round(), drawn.max(axis=0).round()
         return cut(rgb, (int(left), int(top), int(right), int(bottom)), of.scale, name)
     where: np.ndarray = of.contour
@@ -154,7 +155,7 @@ def _outline(found: Found, analysis: Analysis) -> Outline:
     )
 
 
-def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str = "") -> str:
+def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException = "") -> str:
     """The photo with its cells outlined and numbered, a strip of cut-outs, and the tools to correct them.
 
     Args:

@@ -108,7 +108,7 @@ def result_html(
     )
 
 
-def alert_html(sentence: str, title: str | None = None, texts: Texts = ENGLISH) -> str:
+def alert_html(sentence: str | BaseException, title: str | None = None, texts: Texts = ENGLISH) -> str:
     """A sentence that says why there is no decision, announced by screen readers."""
     title = texts("result.not_analysed") if title is None else title
     return (

@@ -1,0 +1,1 @@
+"""How good an ensemble is, on subjects that it had not seen."""

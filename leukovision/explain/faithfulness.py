@@ -112,7 +112,8 @@ def curves(
         saliencies: maps, (size, size) float32 each.
         target: "ALL" or "healthy".
         baseline: one of `BASELINES`.
-        removed, inserted: shares of the cell, rising; 0 and 1 are added.
+        removed: shares of the cell that are taken away, rising; 0 and 1 are added.
+        inserted: likewise those that are put back.
     """
     cell, nothing = cell_of(numbers), without(numbers, baseline)
     pictures = [numbers, nothing]

@@ -1,0 +1,1 @@
+"""An ensemble for others: its model card, the Hugging Face Hub, a Space."""

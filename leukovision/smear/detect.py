@@ -20,6 +20,7 @@ from leukovision.cell import (
     largest_part,
     read_picture,
 )
+from leukovision.errors import sentence
 from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
 from leukovision.smear.look import look, look_at
 from leukovision.smear.nuclei import nuclei
@@ -88,17 +89,14 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     found.sort(key=lambda one: one[0][:, 1].mean())
     scale = PX_PER_UM * RED_CELL / size
     return [
-        replace(cut(rgb, contour, scale, f"{name}, cell {number}"), marks=wrong)
+        replace(cut(rgb, contour, scale, sentence("cell_of", name=name, number=number)), marks=wrong)
         for number, (contour, wrong) in enumerate(found, 1)
     ]
 
 
 def too_many(name: str) -> str:
     """What is said of a photo with more than `MOST` cells."""
-    return (
-        f"{name}: more than {MOST} places look like white cells, too many to be looked at; "
-        "send a smaller part of the photo, or one that is not damaged."
-    )
+    return sentence("too_many_cells", name=name, most=MOST)
 
 
 def cut(
@@ -126,7 +124,7 @@ def cut(
     right, bottom = np.ceil(contour.max(axis=0)).astype(int)
     covered = area(contour)
     if covered < 4:
-        raise ValueError(f"{name}: there is nothing inside this outline; draw it around a cell.")
+        raise ValueError(sentence("no_outline", name=name))
     scale = scale or TYPICAL / float(np.sqrt(4 * covered / np.pi))
     scale = min(scale, (FRAME - 2) / max(right - left, bottom - top))
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))

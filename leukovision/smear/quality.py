@@ -7,6 +7,7 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from leukovision.cell import filled
+from leukovision.errors import sentence
 from leukovision.smear.contour import mask_of
 from leukovision.smear.scale import RED_CELL
 from leukovision.smear.stain import resized
@@ -22,10 +23,10 @@ BCCD, and 1.8 to 3.3 in the same fields blurred by an eighth of a red cell (sigm
 SCRAPS = 0.2
 """Part of a cell that may hold no stain, or that may lie outside it, before the cell is broken."""
 
-TOUCHES = "touches the border"
-BLURRED = "out of focus"
-BROKEN = "broken"
-LOBED = "looks like a neutrophil or monocyte: the networks know lymphocytes and blasts only"
+TOUCHES = sentence("mark_touches")
+BLURRED = sentence("mark_blurred")
+BROKEN = sentence("mark_broken")
+LOBED = sentence("mark_lobed")
 
 LOBED_PART = 0.42
 """Of a cell, at most, that its nucleus is where it has lobes."""

@@ -1,0 +1,1 @@
+"""Labelled cells become an ensemble."""

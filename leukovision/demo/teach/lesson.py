@@ -73,7 +73,7 @@ def traced(
         now = changed(cell, changes)
         analysis = ensemble.analyse([now])[0]
     except (CellError, StoreError) as error:
-        return canvas_html(cell, texts), render.alert_html(str(error), texts=texts), steps
+        return canvas_html(cell, texts), render.alert_html(error, texts=texts), steps
     steps = (*steps, (texts(what, size=100 * changes.size), analysis.p_all))[-STEPS:]
     thresholds = ensemble.manifest.thresholds
     below = charts.trace(steps, thresholds.abstain, texts)

@@ -35,7 +35,7 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], queued: dict[s
         try:
             ensemble, other = get_ensemble(), of_depth(depth)
         except StoreError as error:
-            return render.alert_html(str(error), texts=texts)
+            return render.alert_html(error, texts=texts)
         picture = ensemble.input.picture(cells[place])
         numbers = ensemble.input.numbers(picture)
         p_own, p_other = (1 / (1 + np.exp(-one.logits(numbers[None])[0])) for one in (ensemble, other))

@@ -1,0 +1,41 @@
+"""What is written about the program: links lead somewhere, the pages build, the tutorial runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    gone = [link for link in links if ":" not in link and not (page.parent / link).exists()]
+    assert not gone, f"{page.name} links to {gone}, which are not there"
+
+
+@pytest.mark.skipif(not find_spec("mkdocs"), reason="needs the extra docs")
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    reference = (tmp_path / "reference" / "index.html").read_text(encoding="utf-8")
+    assert all(name in reference for name in ("load_ensemble", "read_cell", "MemberAnalysis", "find_cells"))
+
+
+def test_the_tutorial_runs_from_a_cell_to_what_its_map_proves() -> None:
+    notebook = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs"), "keep outputs out of the notebook: they are of one machine"
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert -1 <= names["likeness"] <= 1 and 0 <= names["by_map"].area <= 1
