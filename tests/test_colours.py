@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from leukovision import demo
+from leukovision.demo.static import FOLDER
 from leukovision.explain.overlay import BLUE, OPACITY, RED
 
 # Linear RGB as it is seen without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
@@ -47,7 +46,7 @@ def contrast(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def theme(name: str) -> dict[str, np.ndarray]:
-    css = Path(demo.__path__[0], "style.css").read_text(encoding="utf-8")
+    css = (FOLDER / "page.css").read_text(encoding="utf-8")
     block = css.split({"light": ":root {", "dark": ".dark {"}[name])[1].split("}")[0]
     return {key: np.array([*bytes.fromhex(hex)]) for key, hex in re.findall(r"--lv-(\S+): #(\w{6});", block)}
 

@@ -18,6 +18,7 @@ from leukovision.artifact import StoreError
 from leukovision.batch import MAX_BYTES
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.demo.static import script
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain.faithfulness import Curve, against_chance
 from leukovision.explain.methods import METHODS
@@ -127,19 +128,19 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(
                 visitor.start(lambda texts: panel(None, texts)),
-                js_on_load=Path(__file__).with_name("input.js").read_text(encoding="utf-8"),
+                js_on_load=script("input"),
                 apply_default_css=False,
                 elem_id="lv-input",
             )
         with gr.Column(scale=3, min_width=320, elem_classes="lv-right"):
             field = gr.HTML(
-                js_on_load=Path(__file__).with_name("photo.js").read_text(encoding="utf-8"),
+                js_on_load=script("photo"),
                 apply_default_css=False,
                 elem_id="lv-photo",
             )
             output = gr.HTML(
                 visitor.start(empty_html),
-                js_on_load=Path(__file__).with_name("output.js").read_text(encoding="utf-8"),
+                js_on_load=script("output"),
                 apply_default_css=False,
                 elem_id="lv-output",
             )

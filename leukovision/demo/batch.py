@@ -26,6 +26,7 @@ from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError
 from leukovision.demo import analyse, decoding, guard, uploads, visitor
+from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
 from leukovision.explain.sentences import together
 from leukovision.i18n import ENGLISH, Texts
@@ -118,7 +119,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
 
     gr.HTML(
         visitor.start(batch_html),
-        js_on_load=Path(__file__).with_name("batch.js").read_text(encoding="utf-8"),
+        js_on_load=script("batch"),
         apply_default_css=False,
         elem_id="lv-batch",
     )

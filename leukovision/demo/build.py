@@ -38,6 +38,7 @@ from leukovision.demo import (
     uploads,
     visitor,
 )
+from leukovision.demo.static import SHEETS, script
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
@@ -115,7 +116,7 @@ def build(
         analytics_enabled=False,
         fill_width=True,
     ) as page:
-        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=_script("address.js"))
+        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=script("address"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs():
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
@@ -204,7 +205,7 @@ def serve(
             Middleware(guard.Guard, turns=queue, per_minute=per_minute),
         ]
         page.launch(
-            share=share, server_port=port, theme=theme, css_paths=Path(__file__).with_name("style.css"),
+            share=share, server_port=port, theme=theme, css_paths=list(SHEETS),
             head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
             enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
             auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
@@ -324,7 +325,3 @@ def _named(found: Found) -> str | None:
     except StoreError:
         return None
     return f"{manifest.name} {manifest.version}"
-
-
-def _script(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")

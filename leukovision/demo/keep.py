@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import gradio as gr
@@ -13,6 +13,7 @@ import gradio as gr
 from leukovision import report
 from leukovision.artifact import StoreError
 from leukovision.demo import visitor
+from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 
@@ -47,8 +48,9 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
             "number": event.number,
         })  # fmt: skip
 
-    script = Path(__file__).with_name("keep.js").read_text(encoding="utf-8")
-    pressed = gr.HTML(visitor.start(keep_html), js_on_load=script, apply_default_css=False, elem_id="lv-keep")
+    pressed = gr.HTML(
+        visitor.start(keep_html), js_on_load=script("keep"), apply_default_css=False, elem_id="lv-keep"
+    )
     made = gr.HTML(
         html_template="<i></i>",
         js_on_load=_SAVE,

@@ -11,6 +11,7 @@ import gradio as gr
 from leukovision.cell import Cell
 from leukovision.demo import visitor
 from leukovision.demo.changes import Changes
+from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
 
@@ -48,7 +49,7 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str
     defaults = (0, 1, 0, 0, 0, False)
     with lesson.column("break"), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
-            canvas = lesson.html("canvas", partial(lesson.canvas_html, cells[0]), BRUSH)
+            canvas = lesson.html("canvas", partial(lesson.canvas_html, cells[0]), script("brush"))
             controls: list[Any] = [
                 gr.Slider(-180, 180, 0, step=1, label=visitor.label("teach.turn"), elem_id="lv-turn"),
                 gr.Slider(
@@ -73,35 +74,3 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str
     undo.click(fresh, inputs=inputs, outputs=[*outputs, points, *controls], **live)
     more.click(other, inputs=inputs, outputs=[place, *outputs, points, *controls], **live)
     return fresh, inputs, [*outputs, points, *controls]
-
-
-# Where the pointer goes while it is down, as parts of the picture's side; drawn at once, sent when it is up.
-BRUSH = """
-let points = null;
-const add = (event) => {
-  const image = element.querySelector('.lv-canvas img');
-  const box = image.getBoundingClientRect();
-  const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
-  if (x < 0 || y < 0 || x > 1 || y > 1) return;
-  points.push([x, y]);
-  const dot = document.createElement('i');
-  dot.className = 'lv-paint';
-  dot.style.left = 100 * x + '%';
-  dot.style.top = 100 * y * image.clientHeight / image.parentElement.clientHeight + '%';
-  image.parentElement.append(dot);
-};
-element.addEventListener('pointerdown', (event) => {
-  if (!event.target.matches('.lv-canvas img')) return;
-  event.preventDefault();
-  event.target.setPointerCapture(event.pointerId);
-  points = [];
-  add(event);
-});
-element.addEventListener('pointermove', (event) => points && add(event));
-const end = () => {
-  if (points && points.length) trigger('select', { points });
-  points = null;
-};
-element.addEventListener('pointerup', end);
-element.addEventListener('pointercancel', end);
-"""

@@ -11,6 +11,7 @@ import gradio as gr
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
 from leukovision.demo import guard, scores, visitor
+from leukovision.demo.static import script
 from leukovision.demo.teach import (
     break_it,
     draw_a_cell,
@@ -45,7 +46,9 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             return None
 
     with gr.Column(elem_id="lv-teach"):
-        nav = gr.HTML(visitor.start(nav_html), js_on_load=_NAV, apply_default_css=False, elem_id="lv-parts")
+        nav = gr.HTML(
+            visitor.start(nav_html), js_on_load=script("parts"), apply_default_css=False, elem_id="lv-parts"
+        )
         guess_first.part(get_ensemble, cells, are_drawn, queued)
         first = {
             "break": break_it.part(get_ensemble, cells, live),
@@ -71,18 +74,3 @@ def nav_html(texts: Texts = ENGLISH) -> str:
         for place, key in enumerate(PARTS)
     )
     return f'<nav class="lv-nav" aria-label="{texts("teach.parts")}">{buttons}</nav>'
-
-
-_NAV = """
-const root = document.documentElement;
-root.dataset.part ??= 'guess';
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-part]');
-  if (!button) return;
-  root.dataset.part = button.dataset.part;
-  for (const one of element.querySelectorAll('[data-part]')) {
-    one.setAttribute('aria-pressed', one === button);
-  }
-  trigger('select', { part: button.dataset.part });
-});
-"""

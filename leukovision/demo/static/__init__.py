@@ -1,0 +1,21 @@
+"""Names of scripts and style sheets come in; their text goes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+SHEETS = tuple(
+    FOLDER / f"{name}.css"
+    for name in ("page", "input", "result", "photo", "teach", "model", "batch", "screens")
+)
+"""The style sheets in their order: what is for screens of a kind overrides what is for all."""
+
+
+def script(name: str) -> str:
+    """A script that Gradio runs when its component is there."""
+    return (FOLDER / f"{name}.js").read_text(encoding="utf-8")
+
+
+__all__ = ["FOLDER", "SHEETS", "script"]

@@ -1,0 +1,13 @@
+// Parts of the lesson: one button each. Gradio runs this with `element` (the component) and `trigger`.
+
+const root = document.documentElement;
+root.dataset.part ??= 'guess';
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-part]');
+  if (!button) return;
+  root.dataset.part = button.dataset.part;
+  for (const one of element.querySelectorAll('[data-part]')) {
+    one.setAttribute('aria-pressed', one === button);
+  }
+  trigger('select', { part: button.dataset.part });
+});
