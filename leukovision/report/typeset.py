@@ -35,7 +35,7 @@ def typeset(
         if not apart:
             return _set(folder, layout, kind, made)
         (folder / "layout.json").write_text(json.dumps(layout), encoding="utf-8")
-        command = [sys.executable, "-P", __file__, folder, kind, made.isoformat()]
+        command = [sys.executable, "-P", __file__, str(folder), kind, made.isoformat()]
         done = subprocess.run(command, capture_output=True)
         if done.returncode:
             raise RuntimeError(f"the report cannot be set: {done.stderr.decode(errors='replace')[-300:]}")
