@@ -226,8 +226,8 @@ def test_who_has_left_is_forgotten():
 
 def test_who_asks_too_often_is_told_to_wait(tmp_path):
     with serving(tmp_path, LEUKOVISION_PER_MINUTE="2/60") as url:
-        asked = {"data": ["csv", [], []], "session_hash": "mine"}
-        call = f"{url}/gradio_api/call/batch_file"  # needs no networks, which are still being loaded
+        asked = {"data": ["nothing", "a.zip"], "session_hash": "mine"}
+        call = f"{url}/gradio_api/call/batch_open"  # needs no networks, which are still being loaded
         assert [httpx.post(call, json=asked).status_code for _ in range(3)] == [200, 200, 429]
         # Whoever says that they are somebody else is not believed.
         said = {
