@@ -1,4 +1,4 @@
-"""Files, folders, zip files and tables come in; a row for each picture goes out, one after the other."""
+"""Files, folders, zip files and tables come in; a row for each cell goes out, one after the other."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from scipy import special
 from leukovision import slide, sources
 from leukovision.artifact import SlideSpec, StoreError
 from leukovision.backbones import BACKBONES
-from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_picture
 from leukovision.ensemble import BATCH, Analysis, Ensemble
 from leukovision.errors import sentence
 from leukovision.explain import overlay
 from leukovision.in_table import in_table
 from leukovision.slide import SlideDecision
+from leukovision.smear import find_cells
 from leukovision.sources import File, Leaving, refuse
 
 MAX_PICTURES = 10_000
@@ -60,9 +61,11 @@ Chance = Field(default=None, ge=0, le=1)
 
 
 class Row(BaseModel):
-    """What is said of one file: all None but `file` and `error` where it could not be judged.
+    """What is said of one cell: all None but `file` and `error` where a file could not be judged.
 
-    The fields, in this order, are the columns of every table of cells.
+    A photo has a row for each of its cells, with "photo.png, cell 2" as `file`; `box` is where on the photo
+    it is (left, top, right, bottom; px) and `marks` what is wrong with its cut-out. The fields, in this
+    order, are the columns of every table of cells.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,6 +79,13 @@ class Row(BaseModel):
     in_domain: bool | None = None
     reason: str | None = Field(default=None, max_length=1000)
     error: str | None = Field(default=None, max_length=6000)
+    box: str | None = Field(default=None, max_length=100)
+    marks: str | None = Field(default=None, max_length=1000)
+
+    @property
+    def source(self) -> str:
+        """Name of the file that the cell is from."""
+        return self.file.rpartition(", cell ")[0] if self.box else self.file
 
     def agreement(self, decide: float = 0.5) -> tuple[int, int]:
         """How many backbones are on the side of the ensemble, of how many; (0, 0) without a decision.
@@ -128,12 +138,25 @@ COLUMNS = tuple(Row.model_fields)
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it."""
+
+    cell: Cell
+    box: str | None = None
+    marks: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Judged:
-    """A file with what is said of it; `cell` and `analysis` are None where `row.error` says why."""
+    """A cell with what is said of it; `cell` and `analysis` are None where `row.error` says why.
+
+    `last` is True for the last cell of a file.
+    """
 
     row: Row
     cell: Cell | None = None
     analysis: Analysis | None = None
+    last: bool = True
 
 
 def find(
@@ -214,22 +237,40 @@ INSIDE: dict[str, Callable[[Path, str, Leaving], list[File]]] = {".zip": unzip, 
 """What holds pictures, by the ending of a file's name."""
 
 
-def read(file: File) -> Cell:
-    """The cell in a file.
+def read(file: File) -> list[Seen]:
+    """The cells in a file: the one on black that it shows, or those of a photo.
 
     Raises:
-        CellError, OSError: as `read_cell`, and as the file.
+        CellError, OSError: as `read_picture` and `seen`, and as the file.
     """
-    return read_cell(file.read(), file.name)
+    return seen(*read_picture(file.read(), file.name))
+
+
+def seen(rgb: np.ndarray, name: str) -> list[Seen]:
+    """The cells in a picture, by the way that the page goes with a single one.
+
+    Args:
+        rgb: (h, w, 3) uint8.
+        name: what to call it.
+
+    Raises:
+        CellError: it is a photo without a white cell, or as `find_cells`.
+    """
+    if is_on_black(rgb):
+        return [Seen(framed(rgb, name))]
+    found = find_cells(rgb, name)
+    if not found:
+        raise CellError(sentence("no_cell", name=name))
+    return [Seen(one.cell, " ".join(map(str, one.box)), ", ".join(one.marks) or None) for one in found]
 
 
 def judged(
     ensemble: Ensemble,
     files: Sequence[File],
     views: int | None = None,
-    read: Callable[[File], Cell] = read,
+    read: Callable[[File], list[Seen]] = read,
 ) -> Iterator[Judged]:
-    """Decide on files one after the other, each when it is asked for.
+    """Decide on the cells of files one after the other, each when it is asked for.
 
     At most two groups are in memory. Whoever asks for no more has stopped it; what is left of the files
     can be judged later.
@@ -241,17 +282,30 @@ def judged(
         read: how.
 
     Yields:
-        What is said of each file, in order.
+        What is said of each cell, or of a file without one, in order.
     """
     for batch in _read_ahead(files, GROUP, read):
-        cells = [cell for _, cell in batch if isinstance(cell, Cell)]
-        analyses = iter(_analysed(ensemble, cells, views))
-        for file, cell in batch:
-            found = next(analyses) if isinstance(cell, Cell) else cell
-            if isinstance(cell, Cell) and isinstance(found, Analysis):
-                yield Judged(row(file.name, found), cell, found)
-            else:
+        cells = [one.cell for _, found in batch if not isinstance(found, CellError) for one in found]
+        analyses = _in_turn(ensemble, cells, views)
+        for file, found in batch:
+            if isinstance(found, CellError):
                 yield Judged(Row(file=file.name, error=str(found)))
+                continue
+            for number, one in enumerate(found, 1):
+                said, last, name = next(analyses), number == len(found), str(one.cell.name)
+                if isinstance(said, CellError):
+                    error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
+                    yield Judged(error, last=last)
+                else:
+                    own = row(name, said)
+                    own = own.model_copy(update={"box": one.box, "marks": one.marks})
+                    yield Judged(own, one.cell, said, last)
+
+
+def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:
+    """As `_analysed`; a photo may show a hundred cells, and analyses are large."""
+    for start in range(0, len(cells), GROUP):
+        yield from _analysed(ensemble, cells[start : start + GROUP], views)
 
 
 def _analysed(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Sequence[Analysis | CellError]:
@@ -338,11 +392,11 @@ TABLES: dict[str, Callable[[Sequence[Row]], bytes]] = {"csv": as_csv, "json": as
 
 
 def _read_ahead(
-    files: Sequence[File], size: int, read: Callable[[File], Cell]
-) -> Iterator[list[tuple[File, Cell | CellError]]]:
-    """Groups of files with the cell, or the reason why there is none, of each."""
+    files: Sequence[File], size: int, read: Callable[[File], list[Seen]]
+) -> Iterator[list[tuple[File, list[Seen] | CellError]]]:
+    """Groups of files with the cells, or the reason why there is none, of each."""
 
-    def one(file: File) -> tuple[File, Cell | CellError]:
+    def one(file: File) -> tuple[File, list[Seen] | CellError]:
         try:
             return file, read(file)
         except CellError as error:
@@ -354,7 +408,7 @@ def _read_ahead(
     batches = [files[start : start + size] for start in range(0, len(files), size)]
     with ThreadPoolExecutor(2) as pool:
         # One batch is read while the networks work on the one before; more would only fill memory.
-        ahead: Iterator[tuple[File, Cell | CellError]] = iter(())
+        ahead: Iterator[tuple[File, list[Seen] | CellError]] = iter(())
         for batch in [*batches, []]:
             ready, ahead = ahead, pool.map(one, batch)
             if found := list(ready):
@@ -434,6 +488,6 @@ def _is_cyrillic(name: str) -> bool:
 
 __all__ = [
     "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE", "File",
-    "Judged", "Row", "as_csv", "as_json", "as_parquet", "counts", "csv_of", "find", "in_table", "judged",
-    "refuse", "row", "thumbnail", "unzip",
+    "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "counts", "csv_of", "find", "in_table",
+    "judged", "refuse", "row", "seen", "thumbnail", "unzip",
 ]  # fmt: skip

@@ -276,5 +276,7 @@ def _without_path(row: Row, texts: Texts) -> Row:
         for key in ("reason", "error")
         if (text := getattr(row, key))
     }
+    if row.marks:
+        shown["marks"] = "; ".join(map(texts.said, row.marks.split(", ")))
     short = {key: text if len(text) <= SAID else text[: SAID - 1] + "…" for key, text in shown.items()}
     return row.model_copy(update={"file": name} | short)

@@ -59,7 +59,7 @@ def test_explain_gives_maps_that_add_up_and_those_of_others(client, picture, ens
         client.predict(handle_file(picture), "tea leaves", api_name="/explain")
 
 
-def test_slide_decides_on_pictures_or_on_what_analyse_said_of_them(client, picture, ensemble):
+def test_slide_decides_on_pictures_or_on_what_analyse_said_of_them(client, picture, photo, ensemble):
     said = client.predict(handle_file(picture), api_name="/analyse")
     own = ensemble.decide(ensemble.analyse([read_cell(picture)] * 2))
     for cells in ([handle_file(picture)] * 2, [said] * 2, [said, handle_file(picture)]):
@@ -68,6 +68,8 @@ def test_slide_decides_on_pictures_or_on_what_analyse_said_of_them(client, pictu
         assert (found["cells"], found["carried_by"]) == (2, own.carried_by)
         if found["p_all"] is not None:
             assert found["p_all"] == pytest.approx(own.p_all, abs=1e-3)
+    # A photo stands for the two cells on it.
+    assert client.predict([handle_file(photo), said], api_name="/slide")["cells"] == 3
     with pytest.raises(AppError, match="Each cell is a picture, or has p_all"):
         client.predict([{}], api_name="/slide")
 

@@ -17,8 +17,9 @@ const figure = (value, digits) => value.toFixed(digits).replace('.', words['page
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const say = (text) => (find('.lv-batch-state').textContent = text);
 
-// What there is to do (`items`), what is done (`rows`, in the same order) and how it is looked at.
-const fresh = () => ({ items: [], rows: [], left: [], running: false, seconds: 0, judged: 0, told: 0, work: Promise.resolve(), telling: Promise.resolve() });
+// What there is to do (`items`, of which `done` are), what was found (`rows`, in the same order, several of a
+// photo) and how it is looked at.
+const fresh = () => ({ items: [], done: 0, rows: [], left: [], running: false, seconds: 0, judged: 0, told: 0, work: Promise.resolve(), telling: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -65,7 +66,7 @@ const upload_all = async (files, patient) => {
 // Taking files
 
 const is_zip = (file) => /\.zip$/i.test(file.name);
-const unread = (name, error, said = error) => ({ name, row: { row: { file: name, error }, said, agree: [0, 0], thumbnail: '' } });
+const unread = (name, error, said = error) => ({ name, rows: [{ row: { file: name, error }, said, agree: [0, 0], thumbnail: '' }] });
 
 const open = async (file, own) => {
   const values = { name: file.name, limit: LIMIT / 2 ** 20 };
@@ -122,7 +123,7 @@ const handful = (from, items) => {
 const send = async (items, patient) => {
   const paths = await upload_all(items.flatMap((one) => one.file || []), patient);
   return items
-    .filter((one) => !one.row)
+    .filter((one) => !one.rows)
     .map(({ name, zip, place }) => {
       return zip ? { path: zip.path, name: zip.file.name, place } : { path: paths.shift(), name };
     });
@@ -145,7 +146,7 @@ const judge = async (items, own) => {
     let found = sent.length ? await call('batch_cells', [sent], patient) : { rows: [] };
     if (found.lost) found = await call('batch_cells', [await again(items, patient)], patient);
     if (!found.rows) throw Object.assign(new Error(), { sentence: found.error });
-    return items.map((one) => one.row || found.rows.shift());
+    return items.map((one) => one.rows || found.rows.shift());
   } finally {
     clearTimeout(loading);
   }
@@ -153,7 +154,7 @@ const judge = async (items, own) => {
 
 const work = async (own) => {
   let failed = '';
-  let from = own.rows.length;
+  let from = own.done;
   const ahead = [];
   let start = performance.now();
   let drawn = -Infinity;
@@ -167,11 +168,12 @@ const work = async (own) => {
         ahead.push(found);
       }
       if (!ahead.length) break;
-      const rows = await ahead.shift();
-      for (const row of rows) own.rows.push({ ...row, place: own.rows.length });
+      const files = await ahead.shift();
+      for (const row of files.flat()) own.rows.push({ ...row, place: own.rows.length });
+      own.done += files.length;
       own.seconds += (performance.now() - start) / 1000;
       start = performance.now();
-      own.judged += rows.length;
+      own.judged += files.length;
       if (own === now) {
         say(own.running ? '' : words.stopping);
         // Asked again when there is a quarter more, all of it sends not more than a few times what there is.
@@ -192,8 +194,8 @@ const work = async (own) => {
   own.running = false;
   if (own !== now) return;
   if (own.rows.length > own.told) tell(own);
-  const whole = own.rows.length === own.items.length;
-  say(failed || (whole ? [fill(words.done, { count: own.rows.length }), ...own.left].join(' ') : words.stopped));
+  const whole = own.done === own.items.length;
+  say(failed || (whole ? [fill(words.done, { count: own.done }), ...own.left].join(' ') : words.stopped));
   show();
 };
 
@@ -319,7 +321,7 @@ const tiles = () => {
 };
 
 const bar = () => {
-  const [done, count] = [now.rows.length, now.items.length];
+  const [done, count] = [now.done, now.items.length];
   const progress = find('progress');
   progress.hidden = !count;
   Object.assign(progress, { max: count || 1, value: done });
