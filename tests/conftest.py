@@ -9,7 +9,19 @@ from PIL import Image
 
 from leukovision import Ensemble, load_ensemble, read_cell, synthetic
 
+LONG = (
+    "test_hub.py", "test_page.py", "test_training.py", "test_space.py", "test_methods.py", "test_api.py",
+    "test_access.py", "test_ray_jobs.py", "test_batch_tab.py", "test_languages.py", "test_teach.py",
+    "test_run.py", "test_ending.py", "test_wheel.py",
+)  # fmt: skip
+"""Files that take longest, by name."""
+
 CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: at the end no worker waits for one that another has just begun."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,9 @@ class Report:
             raise ValueError(f"a report on a {self.content.kind} cannot be made as {kind!r}.")
         if kind == "json":
             return (self.content.model_dump_json(indent=1) + "\n").encode()
-        return typeset(self.layout, self.pictures, kind, self.content.made)
+        return typeset(
+            self.layout, self.pictures, kind, self.content.made, apart=self.content.kind == "batch"
+        )
 
 
 def check_name(path: Path, count: int) -> None:

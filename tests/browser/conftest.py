@@ -49,18 +49,25 @@ def address(browser, uploads) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def page(browser, address) -> Iterator:
-    """The page, freshly opened on a laptop."""
+@pytest.fixture(scope="session")
+def laptop(browser) -> Iterator:
+    """Someone's browser: what it has fetched once it does not fetch again."""
     context = browser.new_context(
         viewport={"width": 1366, "height": 768}, permissions=["clipboard-read", "clipboard-write", "camera"]
     )
     context.set_default_timeout(60_000)
-    opened = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(laptop, address) -> Iterator:
+    """The page, freshly opened on a laptop."""
+    opened = laptop.new_page()
     opened.goto(address)
     opened.wait_for_selector(".lv-zone")
     yield opened
-    context.close()
+    opened.close()
 
 
 @pytest.fixture(scope="session")
