@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from leukovision import artifact, batch, journal, report, sources
+from leukovision import artifact, batch, report
+from leukovision.batch import journal, sources
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain.overlay import overlays
 

@@ -99,13 +99,14 @@ def _judge_with_ray(
     tables: dict[str, Path],
 ) -> tuple[list[Row], str, SlideSpec | None]:
     """The rows, who decided, and how slides vary."""
-    from leukovision import artifact, batch, many
+    from leukovision import artifact, batch
+    from leukovision.batch import ray_jobs
     from leukovision.ensemble import Source
 
     found = loading.find(ensemble)
     with progress("files") as advance:
-        many.judge(found, files, out, address, workers, views, advance)
-    rows = list(many.rows(files, out))
+        ray_jobs.judge(found, files, out, address, workers, views, advance)
+    rows = list(ray_jobs.rows(files, out))
     for kind, path in tables.items():
         artifact.write_whole(path, batch.TABLES[kind](rows))
     manifest = artifact.read_manifest(found.folder)

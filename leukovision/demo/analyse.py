@@ -16,6 +16,7 @@ import numpy as np
 from leukovision import synthetic
 from leukovision.artifact import StoreError
 from leukovision.batch import MAX_BYTES
+from leukovision.batch.sources import why_not
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.demo.static import script
@@ -24,7 +25,6 @@ from leukovision.explain.faithfulness import Curve, against_chance
 from leukovision.explain.methods import METHODS
 from leukovision.explain.overlay import is_dark, thumbnail
 from leukovision.i18n import ENGLISH, Texts
-from leukovision.sources import why_not
 
 SIDE = 400
 """Side of the pictures under the maps, px."""

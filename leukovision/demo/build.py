@@ -26,7 +26,7 @@ from leukovision.batch import MAX_BYTES
 from leukovision.demo import (
     analyse,
     api,
-    batch,
+    batch_tab,
     ending,
     guard,
     headers,
@@ -124,7 +124,7 @@ def build(
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
-                batch.tab(get_ensemble)
+                batch_tab.tab(get_ensemble)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True

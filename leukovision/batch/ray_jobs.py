@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leukovision import artifact, hub, journal
-from leukovision.batch import File, Row, as_parquet, judged
+from leukovision import artifact, hub
+from leukovision.batch import File, Row, as_parquet, journal, judged
 from leukovision.ensemble import load_ensemble
 
 PART = 512

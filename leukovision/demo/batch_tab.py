@@ -122,7 +122,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
 
     gr.HTML(
         visitor.start(batch_html),
-        js_on_load=script("batch"),
+        js_on_load=script("batch", "batch_view"),
         apply_default_css=False,
         elem_id="lv-batch",
     )

@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from leukovision import Ensemble, batch, read_cell, synthetic
 from leukovision.backbones import BACKBONES
+from leukovision.batch import zip_files
 from leukovision.cell import CellError, read_picture
 from leukovision.demo import photo as page
 
@@ -94,7 +95,7 @@ def test_a_zip_that_cannot_be_taken_is_refused_by_name(
 
 
 def test_what_is_together_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "MAX_INFLATED", 1024**3)
+    monkeypatch.setattr(zip_files, "MAX_INFLATED", 1024**3)
     path = zipped(tmp_path / "cells.zip", **{"a.png": b"a"})
     content = path.read_bytes()
     place = content.rindex(b"PK\x01\x02")
@@ -165,7 +166,7 @@ def test_a_hundred_thousand_entries_are_a_sentence(tmp_path: Path, ensemble: Ens
     path.write_bytes(content[:directory] + 50 * content[directory:end] + last)
     with pytest.raises(CellError, match="100000 pictures; send at most 10000"):
         batch.unzip(path, "many.zip")
-    monkeypatch.setattr(batch, "MAX_DIRECTORY", 4 * 1024**2)
+    monkeypatch.setattr(zip_files, "MAX_DIRECTORY", 4 * 1024**2)
     (one,) = batch.judged(ensemble, batch.find([path]))
     assert "too many files in it" in (one.row.error or "")
 
