@@ -45,7 +45,7 @@ def served(port: int) -> Iterator[subprocess.Popen]:
 def memory(process: int | str = "self", kind: str = "VmRSS") -> float:
     """Resident memory of a process, MB; with kind VmHWM the most there ever was."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
+    return next((int(line.split()[1]) for line in lines if line.startswith(kind)), 0) / 1024
 
 
 def processor(process: int) -> float:

@@ -7,6 +7,7 @@ longest that took, and the most memory that the page and its processes had, are 
 those of the loopback. The limit of requests a minute is lifted: it would keep out what is measured.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -179,9 +180,13 @@ SIEGES: dict[str, tuple[str, int, Callable[[], Callable[[httpx.Client], str]]]] 
 """What is done, by how many at once of one address, and what makes it."""
 
 
-def children(process: int) -> list[int]:
-    lists = [path.read_text().split() for path in Path(f"/proc/{process}/task").glob("*/children")]
-    return [int(one) for found in lists for one in found]
+def all_memory(process: int) -> float:
+    """Of a process and those that it started, MB."""
+    most = memory(process)
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread, or what it started, may end as it is looked at
+            most += sum(memory(int(one)) for one in path.read_text().split())
+    return most
 
 
 def besieged(
@@ -189,7 +194,7 @@ def besieged(
 ) -> list[str]:
     """Do it; most memory, memory afterwards, the other visitor's waits, what the others were told."""
     said: Counter[str] = Counter()
-    until, most, waits = time.monotonic() + lasting, 0.0, []
+    until, most, waits, over = time.monotonic() + lasting, 0.0, [], threading.Event()
 
     def again(number: int) -> None:
         with visitor(20 + number // 10) as client:
@@ -204,12 +209,8 @@ def besieged(
 
     def watch() -> None:
         nonlocal most
-        while time.monotonic() < until:
-            most = max(
-                most,
-                sum(memory(one) for one in (process, *children(process)) if Path(f"/proc/{one}").exists()),
-            )
-            time.sleep(0.05)
+        while not over.wait(0.05):
+            most = max(most, all_memory(process))
 
     threads = [threading.Thread(target=again, args=(number,), daemon=True) for number in range(at_once)]
     for one in (*threads, watcher := threading.Thread(target=watch, daemon=True)):
@@ -222,10 +223,11 @@ def besieged(
             if told != "answered":
                 said[f"OTHER: {told}"] += 1
             time.sleep(0.5)
-    watcher.join()
     for one in threads:
         one.join(5)
     time.sleep(3)
+    over.set()
+    watcher.join()
     faults = [f"{count} {told}" for told, count in said.most_common()]
     return [
         f"{most:.0f} MB",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from leukovision import artifact, batch, journal, report, sources
+from leukovision import artifact, batch, report
+from leukovision.batch import journal, sources
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain.overlay import overlays
 
@@ -49,11 +50,12 @@ class Outputs:
 
 
 class StoppedError(Exception):
-    """The run was stopped by a signal; `rows` are there, and `kept` holds them if it is not None."""
+    """The run was stopped by a signal after so many files; their `rows` are there, and `kept` holds them if
+    it is not None."""
 
-    def __init__(self, rows: list[batch.Row], kept: Path | None) -> None:
+    def __init__(self, done: int, rows: list[batch.Row], kept: Path | None) -> None:
         super().__init__()
-        self.rows, self.kept = rows, kept
+        self.done, self.rows, self.kept = done, rows, kept
 
 
 def check(files: dict[str, Path], folders: dict[str, Path], inputs: Sequence[Path]) -> None:
@@ -111,9 +113,9 @@ def run(
 ) -> list[batch.Row]:
     """Judge files, and write what is wanted of them.
 
-    Each row is on disk as soon as it is found. What is written of all of them is there whole or not at all;
-    what was there before stays until then. Who gives the same files, ensemble and outputs again after a
-    kill or a full disk goes on from the rows that are there.
+    The rows of each file are on disk as soon as they are found. What is written of all of them is there
+    whole or not at all; what was there before stays until then. Who gives the same files, ensemble and
+    outputs again after a kill or a full disk goes on from the rows that are there.
 
     Args:
         ensemble: which decides.
@@ -152,31 +154,39 @@ def _judged(
     rows: list[batch.Row] = []
     thumbnails: list[bytes] = []
     last: batch.Judged | None = None
+    done = 0
     # A report on one cell shows more of it than a row has.
     alone = outputs.report is not None and len(files) == 1
     if kept and not alone:
         try:
-            rows = [batch.Row.model_validate(entry["row"]) for entry in kept.found]
-            thumbnails = [base64.b64decode(entry["thumbnail"]) for entry in kept.found]
+            cells = [cell for entry in kept.found for cell in entry["cells"]]
+            rows = [batch.Row.model_validate(cell["row"]) for cell in cells]
+            thumbnails = [base64.b64decode(cell["thumbnail"]) for cell in cells]
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"{kept.path}: is damaged; delete it to begin anew.") from None
+        done = len(kept.found)
+    held: list[dict[str, object]] = []
     try:
-        progress(len(rows), len(files))
-        for last in batch.judged(ensemble, files[len(rows) :], views):
+        progress(done, len(files))
+        for last in batch.judged(ensemble, files[done:], views):
             if last.analysis and outputs.maps:
                 _write_maps(last.analysis, last.row.file, outputs.maps, len(rows) + 1)
             small = batch.thumbnail(last.cell) if last.cell and outputs.report else b""
-            if kept:
-                kept.add({"row": last.row.model_dump(), "thumbnail": base64.b64encode(small).decode()})
             rows.append(last.row)
             thumbnails.append(small)
-            progress(len(rows), len(files))
+            held.append({"row": last.row.model_dump(), "thumbnail": base64.b64encode(small).decode()})
+            if last.last:
+                if kept:
+                    kept.add({"cells": held})
+                done, held = done + 1, []
+                progress(done, len(files))
         for kind, path in outputs.tables.items():
             artifact.write_whole(path, batch.TABLES[kind](rows))
         if outputs.report:
-            _write_report(outputs.report, ensemble, rows, thumbnails, last if alone else None)
+            single = last if alone and len(rows) == 1 else None
+            _write_report(outputs.report, ensemble, rows, thumbnails, single)
     except KeyboardInterrupt:
-        raise StoppedError(rows, kept.path if kept else None) from None
+        raise StoppedError(done, rows[: len(rows) - len(held)], kept.path if kept else None) from None
     return rows
 
 
@@ -210,6 +220,7 @@ def _write_report(
         picture = ensemble.input.picture(last.cell, report.SIDE)
         made = report.of_cell(ensemble, last.analysis, picture, last.row.file)
     else:
+        report.check_name(path, len(rows))
         made = report.of_batch(ensemble, rows, thumbnails)
     kind = path.suffix.lower().removeprefix(".")
     if kind == "png":

@@ -1,13 +1,27 @@
-"""What tests share: real cells, the embedded ensemble, files that must be refused."""
+"""What tests share: real cells, a drawn photo, the embedded ensemble, files that must be refused."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_files import make_bad_files
+from PIL import Image
 
-from leukovision import Ensemble, load_ensemble
+from leukovision import Ensemble, load_ensemble, read_cell, synthetic
+
+LONG = (
+    "test_hub.py", "test_page.py", "test_training.py", "test_space.py", "test_methods.py", "test_api.py",
+    "test_access.py", "test_ray_jobs.py", "test_batch_tab.py", "test_languages.py", "test_teach.py",
+    "test_run.py", "test_ending.py", "test_wheel.py",
+)  # fmt: skip
+"""Files that take longest, by name."""
 
 CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: at the end no worker waits for one that another has just begun."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +49,28 @@ def ensemble() -> Ensemble:
 def bad_files(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
     """Files that must be refused, and a part of the sentence."""
     return make_bad_files(tmp_path_factory.mktemp("bad"))
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn smear: a bright slide, rows of red cells, two white cells."""
+    random = np.random.default_rng(4)
+    field = np.full((600, 900, 3), (225, 220, 218), np.float32)
+    y, x = np.indices(field.shape[:2])
+    for row in range(5):
+        for column in range(8):
+            place = np.array([60 + 120 * row, 60 + 112 * column]) + random.integers(-12, 13, 2)
+            if min(np.hypot(*(place - white)) for white in ((300, 220), (300, 680))) < 150:
+                continue
+            away = np.hypot(y - place[0], x - place[1]) / 42
+            field[away < 1] = np.array([205, 150, 150]) + 14 * (away[away < 1, None] < 0.4)
+    for number, (top, left) in enumerate(((300, 220), (300, 680))):
+        cell = read_cell(synthetic.paint(synthetic.blast_like(number), seed=number))
+        small = Image.fromarray(cell.pixels).resize((270, 270))
+        inside = np.asarray(Image.fromarray(cell.outline).resize((270, 270)))
+        here = field[top - 135 : top + 135, left - 135 : left + 135]
+        # Light on a bright slide: the drawn cells are as dark as the training data.
+        here[inside] = np.minimum(1.9 * np.asarray(small)[inside].astype(np.float32) + 20, 235)
+    path = tmp_path_factory.mktemp("smears") / "smear.png"
+    Image.fromarray(field.round().astype(np.uint8)).save(path)
+    return path

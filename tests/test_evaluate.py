@@ -9,7 +9,7 @@ from simulated import MEMBERS, simulated
 from sklearn import metrics
 
 from leukovision import artifact
-from leukovision.evaluation import calibrate, score, slide, tables
+from leukovision.evaluation import calibrate, score, several_cells, tables
 from leukovision.evaluation import figures as measured
 from leukovision.evaluation.bootstrap import COLUMNS, People, figures, interval
 from leukovision.evaluation.matched import matched_auc
@@ -134,7 +134,7 @@ def test_members_and_four_ways_to_combine_them_are_compared_on_the_same_draws() 
 
 def test_several_cells_of_one_slide_decide_better_than_one() -> None:
     cells = simulated(4, 40, 40, apart=0.8)
-    first, *_, last = slide.several(cells, calibrate.cross_fit(cells), 0.9, draws=20)
+    first, *_, last = several_cells.several(cells, calibrate.cross_fit(cells), 0.9, draws=20)
     assert last["decided"]["value"] > first["decided"]["value"]
     assert last["together"]["value"] > last["alone"]["value"] + 0.05
 

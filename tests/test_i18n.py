@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukovision import batch, errors, smear, sources, synthetic
+from leukovision import batch, errors, smear, synthetic
 from leukovision.artifact import StoreError, read_manifest
+from leukovision.batch import predict, sources, zip_files
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import photo, teach
-from leukovision.demo.batch import left_out
+from leukovision.demo.batch_tab import left_out
 from leukovision.demo.scores import RULERS
 from leukovision.explain.methods import METHODS
 from leukovision.explain.randomization import DEPTHS
@@ -127,17 +128,17 @@ def test_what_a_zip_file_is_refused_for_is_said_in_german(tmp_path, monkeypatch)
     said = [refused(path) for path in (broken, short, packed("a.zip"), packed("a.txt"))]
     for name, most in (("MAX_PICTURES", 1), ("MAX_BYTES", 1000), ("MAX_INFLATED", 3000)):
         with monkeypatch.context() as patch:
-            patch.setattr(batch, name, most)
+            patch.setattr(zip_files, name, most)
             said.append(refused(packed("a.png", "b.png")))
     odd = packed("ü.png")
     odd.write_bytes(odd.read_bytes().replace("ü".encode(), b"\xff\xfe"))
     with zipfile.ZipFile(odd.with_name("b.zip"), "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a.png", b"")
     said += [refused(odd), refused(odd.with_name("b.zip"))]
-    monkeypatch.setattr(batch, "MAX_DIRECTORY", 10)
+    monkeypatch.setattr(zip_files, "MAX_DIRECTORY", 10)
     said.append(refused(packed("a.png")))
     gone = batch.File("c.png", (tmp_path / "no").read_bytes)
-    said += [str(one) for [(_, one)] in batch._read_ahead([gone], 1, batch.read)]
+    said += [str(one) for [(_, one)] in predict._read_ahead([gone], 1, batch.read)]
     assert len({GERMAN.said(sentence) for sentence in said}) == len(said) == 11
     for sentence in said:
         assert ENGLISH.said(sentence) == sentence

@@ -96,7 +96,8 @@ def test_a_run_that_is_stopped_keeps_its_rows_and_goes_on_there(number, status, 
     assert "out.csv.part has their rows" in run.stderr.replace("\n", " ")
     assert table.read_bytes() == OLD
     kept = (tmp_path / "out.csv.part").read_text().splitlines()
-    assert [Path(json.loads(line)["row"]["file"]).name for line in kept[1:]] == ["0.png", "1.png", "2.png"]
+    names = [cell["row"]["file"] for line in kept[1:] for cell in json.loads(line)["cells"]]
+    assert [Path(name).name for name in names] == ["0.png", "1.png", "2.png"]
     with counted() as judged:
         run = analyse(*how)
     assert run.exit_code == 0 and judged == ["3.png", "4.png", "5.png"], run.output
@@ -105,6 +106,20 @@ def test_a_run_that_is_stopped_keeps_its_rows_and_goes_on_there(number, status, 
     assert len(list(maps.glob("*.png"))) == 24
     assert len(json.loads(report.read_text())["rows"]) == 6
     assert not [name for name in files_in(tmp_path) if ".part" in name or ".lock" in name]
+
+
+def test_a_photo_that_was_being_judged_when_a_run_stopped_is_judged_anew(photo, cells, tmp_path):
+    table = tmp_path / "out.csv"
+    shutil.copy(photo, cells / "0.png")
+    with counted(1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        run = analyse(cells, "--csv", table)
+    assert run.exit_code == 143 and "stopped after 0 of 6 files" in run.stderr
+    with counted() as judged:
+        run = analyse(cells, "--csv", table)
+    assert "7 rows of 6 files" in run.stderr and judged[:3] == ["0.png, cell 1", "0.png, cell 2", "1.png"]
+    assert [Path(row["file"]).name for row in rows_of(table)] == judged
+    run = analyse(photo, "--report", tmp_path / "out.png")
+    assert run.exit_code == 2 and "a report ends in .pdf or .json" in run.stderr.replace("\n", " ")
 
 
 def test_without_a_place_to_keep_them_the_rows_that_there_are_are_shown(cells):

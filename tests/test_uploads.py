@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,18 @@ def test_the_end_takes_all_and_the_next_start_what_a_killed_page_left(within, mo
     later(monkeypatch, uploads.KEPT + 1)
     with uploads.folder():
         assert not killed.exists()
+
+
+def test_where_gradios_folder_cannot_be_used_the_page_has_one_beside_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "gradio").touch()
+    with uploads.folder() as own:
+        assert own.parent == tmp_path and os.environ["GRADIO_TEMP_DIR"] == str(own)
+    assert not own.exists() and "GRADIO_TEMP_DIR" not in os.environ
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    with pytest.raises(FileExistsError), uploads.folder():
+        pass
 
 
 @pytest.mark.parametrize("path", ["", None, "a\0b", "x" * 5000, "/etc/hostname", "../x", ["x"]])

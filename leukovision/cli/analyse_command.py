@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 def analyse(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Pictures of one cell each, or folders, zip files or Parquet tables of them."),
+        typer.Argument(
+            help="Pictures of one cell on black each, photos of smears, or folders, zip files or Parquet "
+            "tables of them."
+        ),
     ],
     ensemble: EnsembleOption = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table here.")] = None,
@@ -52,7 +55,7 @@ def analyse(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="So many of --ray; by default all.")] = None,
 ) -> None:
-    """Decide on cells: a row each, also for a file that cannot be read."""
+    """Decide on cells: a row each, also for each cell of a photo, and for a file that cannot be read."""
     from leukovision import batch, run
     from leukovision.report import check_name
 
@@ -77,9 +80,9 @@ def analyse(
         else:
             loaded = loading.load(ensemble)
             source, spec = str(loaded.source), loaded.manifest.slide
-            with _stopping(len(files), source), progress("cells") as advance:
+            with _stopping(len(files), source), progress("files") as advance:
                 rows = run.run(loaded, files, outputs, views, advance, note)
-    _summary(rows, source, left, shown=not (outputs.files or ray))
+    _summary(rows, len(files), source, left, shown=not (outputs.files or ray))
     if slide:
         _show_slides(batch.slides(rows, spec))
     if any(row.error for row in rows):
@@ -96,13 +99,14 @@ def _judge_with_ray(
     tables: dict[str, Path],
 ) -> tuple[list[Row], str, SlideSpec | None]:
     """The rows, who decided, and how slides vary."""
-    from leukovision import artifact, batch, many
+    from leukovision import artifact, batch
+    from leukovision.batch import ray_jobs
     from leukovision.ensemble import Source
 
     found = loading.find(ensemble)
-    with progress("cells") as advance:
-        many.judge(found, files, out, address, workers, views, advance)
-    rows = list(many.rows(files, out))
+    with progress("files") as advance:
+        ray_jobs.judge(found, files, out, address, workers, views, advance)
+    rows = list(ray_jobs.rows(files, out))
     for kind, path in tables.items():
         artifact.write_whole(path, batch.TABLES[kind](rows))
     manifest = artifact.read_manifest(found.folder)
@@ -126,15 +130,15 @@ def _stopping(files: int, source: str) -> Iterator[None]:
         yield
     except StoppedError as stopped:
         if not stopped.kept:
-            _summary(stopped.rows, source, Counter(), shown=True)
+            _summary(stopped.rows, stopped.done, source, Counter(), shown=True)
         on = f" {stopped.kept} has their rows; the same command goes on from there." if stopped.kept else ""
-        note(f"stopped after {len(stopped.rows)} of {files} files.{on}")
+        note(f"stopped after {stopped.done} of {files} files.{on}")
         raise typer.Exit(status) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _summary(rows: list[Row], source: str, left: Counter[str], shown: bool) -> None:
+def _summary(rows: list[Row], files: int, source: str, left: Counter[str], shown: bool) -> None:
     """Counts, every error, what was left out, and the table itself when it is written nowhere else."""
     from leukovision.batch import counts
 
@@ -146,14 +150,15 @@ def _summary(rows: list[Row], source: str, left: Counter[str], shown: bool) -> N
                 plain(row.file),
                 row.decision or "error",
                 *("" if p is None else f"{p:.3f}" for p in cells),
-                plain(row.error or row.reason or ""),
+                plain("; ".join(filter(None, (row.error or row.reason, row.marks)))),
             )
         Console().print(table)
     for row in rows:
         if row.error and not shown:
             console.print(plain(row.error), highlight=False, soft_wrap=True)
     found = ", ".join(f"{count} {kind}" for kind, count in counts(rows).items() if count)
-    console.print(f"{len(rows)} files: {found}. Decided by {plain(source)}.", highlight=False)
+    of = f"{files} files" if len(rows) == files else f"{len(rows)} rows of {files} files"
+    console.print(f"{of}: {found}. Decided by {plain(source)}.", highlight=False)
     show_left(left)
 
 

@@ -20,8 +20,8 @@ def cut(
     out: Annotated[Path, typer.Option(help="Folder for the cells and cells.csv.")],
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
-    from leukovision import artifact, run, sources
-    from leukovision.batch import csv_of, find
+    from leukovision import artifact, run
+    from leukovision.batch import csv_of, find, sources
     from leukovision.cell import CellError
     from leukovision.smear import find_cells
 

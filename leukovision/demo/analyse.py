@@ -16,6 +16,7 @@ import numpy as np
 from leukovision import synthetic
 from leukovision.artifact import StoreError
 from leukovision.batch import MAX_BYTES
+from leukovision.batch.sources import why_not
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.demo.static import script
@@ -24,7 +25,6 @@ from leukovision.explain.faithfulness import Curve, against_chance
 from leukovision.explain.methods import METHODS
 from leukovision.explain.overlay import is_dark, thumbnail
 from leukovision.i18n import ENGLISH, Texts
-from leukovision.sources import why_not
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
@@ -34,11 +34,14 @@ N_EXAMPLES = 6
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What stands on one visitor's page; `photo` where the cell was cut out of one."""
+    """What stands on one visitor's page; `photo` where the cell was cut out of one.
+
+    The maps of a photo's cell are None until they are asked for.
+    """
 
     analysis: Analysis
     picture: np.ndarray
-    maps: render.Drawn
+    maps: render.Drawn | None
     name: str
     photo: photo.Photo | None = None
 
@@ -111,9 +114,10 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         return panel(cell, texts), photo.photo_html(now, texts), page_of(ensemble, again, texts), "", again
 
     def checked(shown: Shown | None) -> str:
-        if not shown:
+        if not shown or not shown.maps:
             return ""
-        return render.check_html(shown.maps, *_deletion(get_ensemble(), shown), visitor.texts())
+        curves = _deletion(get_ensemble(), shown.analysis, shown.maps)
+        return render.check_html(shown.maps, *curves, visitor.texts())
 
     def cleared() -> Result:
         texts = visitor.texts()
@@ -217,14 +221,15 @@ def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
 
 def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
     picture = ensemble.input.picture(cell, SIDE)
-    return Shown(analysis, picture, render.drawn(ensemble, analysis), base_name(cell.name), of)
+    maps = None if of else render.drawn(ensemble, analysis)
+    return Shown(analysis, picture, maps, base_name(cell.name), of)
 
 
-def _deletion(ensemble: Ensemble, shown: Shown) -> tuple[Curve, Curve]:
+def _deletion(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> tuple[Curve, Curve]:
     """How p of the leaning class falls when the cell is taken away by the combined map, and by chance."""
-    numbers = ensemble.input.numbers(shown.analysis.picture)
-    sign = 1 if shown.maps.target == "ALL" else -1
-    return against_chance(ensemble, numbers, sign * shown.maps.smooth[render.COMBINED], shown.maps.target)
+    numbers = ensemble.input.numbers(analysis.picture)
+    sign = 1 if maps.target == "ALL" else -1
+    return against_chance(ensemble, numbers, sign * maps.smooth[render.COMBINED], maps.target)
 
 
 def example_cells(folder: Path | None) -> list[Cell]:

@@ -65,8 +65,8 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         """Decide on several cells of one person together.
 
         Args:
-            cells: of each its picture, as for /analyse (100 at most), or what /analyse said of it: p_all,
-                in_domain and decision.
+            cells: of each its picture, as for /analyse (100 at most; a photo stands for all its cells), or
+                what /analyse said of it: p_all, in_domain and decision.
 
         Returns:
             decision ("ALL", "healthy" or "unsure"), p_all (0 to 1, that these are cells of a person with
@@ -83,9 +83,11 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             sent = [_picture(one) for one in cells if _is_picture(one)]
             rows = [_row(one) for one in cells if not _is_picture(one)]
             for start in range(0, len(sent), BATCH):
-                seen: list[Cell] = [decoding.cell(*one) for one in sent[start : start + BATCH]]
-                with at_once:
-                    rows += [batch.row("", found) for found in ensemble.analyse(seen)]
+                seen = [cell for one in sent[start : start + BATCH] for cell in _cells(*one)]
+                for first in range(0, len(seen), BATCH):
+                    with at_once:
+                        analyses = ensemble.analyse(seen[first : first + BATCH])
+                    rows += [batch.row("", found) for found in analyses]
             found = batch.together(rows, ensemble.manifest.slide)
         except (ValueError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -162,6 +164,12 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "reason": analysis.reason,
         "ensemble": str(analysis.ensemble),
     }
+
+
+def _cells(path: Path, name: str) -> list[Cell]:
+    """The cell that a picture shows, or those of a photo."""
+    with decoding.picture(path, name) as rgb:
+        return [one.cell for one in batch.seen(rgb, name)]
 
 
 def _is_picture(given: Any) -> bool:

@@ -26,12 +26,13 @@ from leukovision.batch import MAX_BYTES
 from leukovision.demo import (
     analyse,
     api,
-    batch,
+    batch_tab,
     ending,
     guard,
     headers,
     model,
     render,
+    sessions,
     teach,
     turns,
     uploads,
@@ -44,7 +45,7 @@ from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.i18n import ENGLISH, Texts
 
 SESSIONS = 500
-"""Visitors that are remembered at once, 220 kB each: those who ask by curl never say that they are gone."""
+"""Visitors that are remembered at once: those who ask by curl never say that they are gone."""
 
 M_ARENA_MAX = -8
 """Of glibc's mallopt."""
@@ -123,7 +124,7 @@ def build(
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
-                batch.tab(get_ensemble)
+                batch_tab.tab(get_ensemble)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
@@ -145,7 +146,7 @@ def build(
 
         def left(request: gr.Request) -> None:
             forget(str(request.session_hash))
-            # Gradio would keep the whole session, 220 kB, for as long as it runs.
+            # Gradio would keep the session for as long as it runs.
             page.state_holder.session_data.pop(request.session_hash, None)
             page.state_holder.time_last_used.pop(request.session_hash, None)
 
@@ -209,13 +210,15 @@ def serve(
             enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
             auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
-            app_kwargs={"lifespan": _lifespan(outside, queue, folder.parent), "routes": [health]},
+            app_kwargs={"lifespan": _lifespan(page, outside, queue, folder.parent), "routes": [health]},
         )  # fmt: skip
         up.set()
         ending.wait(page, queue)
 
 
-def _lifespan(outside: list[Middleware], queue: turns.Turns, folder: Path) -> Callable[[Any], Any]:
+def _lifespan(
+    page: gr.Blocks, outside: list[Middleware], queue: turns.Turns, folder: Path
+) -> Callable[[Any], Any]:
     """What is done while the page is up: its middleware is outside of Gradio's, and what is old is swept."""
 
     async def sweep() -> None:
@@ -223,9 +226,13 @@ def _lifespan(outside: list[Middleware], queue: turns.Turns, folder: Path) -> Ca
             await asyncio.sleep(uploads.EVERY)
             queue.forget()
             await asyncio.to_thread(uploads.sweep, folder)
+            # The C library keeps what was freed between things that are still there: 300 MB after a siege.
+            with contextlib.suppress(OSError, AttributeError):
+                await asyncio.to_thread(ctypes.CDLL(None).malloc_trim, 0)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.state_holder = sessions.Sessions(page)
         # Gradio's own lets every origin in.
         kept = [one for one in app.user_middleware if one.cls is not CustomCORSMiddleware]
         app.user_middleware = [*outside, *kept]

@@ -14,7 +14,7 @@ import time
 from collections import Counter, defaultdict, deque
 from typing import Any
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +67,17 @@ Twice as many at once would get hardly more answers, and take 80 MB more."""
 _START = "/gradio_api/"
 _WORK = ("queue/join", "call/", "run/", "api/", "upload", "mcp")
 _QUEUED = ("queue/join", "call/")
-_CLOSED = ("deep_link", "component_server", "proxy=", "stream/", "custom_component/", "run-history/", "dev/")
+_CLOSED = (
+    "deep_link",
+    "component_server",
+    "proxy=",
+    "stream/",
+    "custom_component/",
+    "run-history/",
+    "dev/",
+    "vibe-",
+    "process_recording",
+)
 """What Gradio offers and this page does not need: it keeps what is sent, fetches from elsewhere, or waits."""
 
 
@@ -132,6 +142,12 @@ class Guard:
         if self._open[address] > OPEN:
             raise _RefusedError(429, "guard.open", limit=OPEN, seconds=10)
         if scope["method"] != "POST":
+            # Gradio would begin an answer, break it off, and write a page of its log.
+            asked = path.removeprefix("call/") if path.startswith("call/") else None
+            if path.strip("/") == "queue/data":
+                asked = QueryParams(scope["query_string"]).get("session_hash", "")
+            if asked is not None and not self.turns.is_open(asked.strip("/").rpartition("/")[2]):
+                raise _RefusedError(404, "guard.gone")
             return await self.app(scope, receive, send)
         if path.strip("/") == "login":
             return await self._login(scope, receive, send, address)

@@ -197,7 +197,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     title = texts("photo.one") if count == 1 else texts("photo.many", count=count)
     return (
         f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
-        f"<header><h3>{title}</h3><p>{texts('photo.not_measured')}</p></header>"
+        f"<header><h3>{title}</h3>{_odd(photo, texts)}<p>{texts('photo.not_measured')}</p></header>"
         f'<div class="lv-field"><img src="{data_uri(np.asarray(shown))}" '
         f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
@@ -208,6 +208,15 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
         f'<p class="lv-hint" role="status" data-pointer="{texts("photo.pointer")}">'
         f"{escape(texts.said(fault))}</p></section>"
     )
+
+
+def _odd(photo: Photo, texts: Texts) -> str:
+    """How many of the cells are out of domain, if any."""
+    odd, count = sum(not one.in_domain for one in photo.outlines), len(photo.outlines)
+    if not odd:
+        return ""
+    said = texts("photo.all_odd") if odd == count else texts("photo.some_odd", odd=odd, count=count)
+    return f'<p class="lv-odd" role="status"><strong>{said}</strong></p>'
 
 
 __all__ = ["ACTS", "Outline", "Photo", "act", "look", "photo_html"]

@@ -85,14 +85,18 @@ def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Draw
 
 
 def result_html(
-    analysis: Analysis, picture: np.ndarray, maps: Drawn, decide: float = 0.5, texts: Texts = ENGLISH
+    analysis: Analysis,
+    picture: np.ndarray,
+    maps: Drawn | None,
+    decide: float = 0.5,
+    texts: Texts = ENGLISH,
 ) -> str:
     """Everything that the page says of one cell.
 
     Args:
         analysis: of it.
         picture: (side, side, 3) uint8, the field that the backbones saw, as fine as it shall be drawn.
-        maps: of it.
+        maps: of it; None for a button that asks for them.
         decide: p(ALL) from which a backbone is said to say ALL.
         texts: of a language.
     """
@@ -100,7 +104,7 @@ def result_html(
     return (
         '<article class="lv-result">'
         f'<div class="lv-top">{_decision(analysis, decide, texts)}{_table(analysis, texts)}</div>'
-        f"{_maps(analysis, picture, maps, texts)}"
+        f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}"
         f'<p class="lv-sum"><span>{texts("result.adds_up")}</span> {escape(sum_line(analysis, texts))}</p>'
         f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
         f"{texts('page.disclaimer')}</p>"
@@ -277,6 +281,14 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         f'<div class="lv-ticks">{ticks}</div></div>'
         f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
         f'<p class="lv-note">{note}</p></section>'
+    )
+
+
+def _folded(texts: Texts) -> str:
+    title = texts("result.maps")
+    return (
+        f'<section class="lv-maps" aria-label="{title}"><button type="button" class="lv-button lv-unfold" '
+        f'value="{DEFAULT}">{texts("result.unfold")}</button></section>'
     )
 
 

@@ -60,6 +60,11 @@ class Turns:
         for waiting in self._queue.event_queue_per_concurrency_id.values():
             waiting.queue[:] = in_turn(waiting.queue)
 
+    def is_open(self, name: str) -> bool:
+        """Whether an event of this name, or one of the page of this name, was not fetched yet."""
+        pending = self._queue.pending_event_ids_session
+        return bool(pending.get(name)) or any(name in events for events in pending.values())
+
     def is_busy(self) -> bool:
         """Whether an event waits or is under way."""
         return bool(len(self._queue) or any(self._queue.active_jobs))

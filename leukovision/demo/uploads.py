@@ -36,9 +36,15 @@ def folder() -> Iterator[Path]:
     """A folder for this page, of which Gradio is told; deleted at the end."""
     given = os.environ.get("GRADIO_TEMP_DIR")
     within = Path(gr.utils.get_upload_folder())
-    within.mkdir(parents=True, exist_ok=True)
-    sweep(within)
-    own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within)).resolve()
+    try:
+        within.mkdir(parents=True, exist_ok=True)
+        sweep(within)
+        own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within)).resolve()
+    except OSError:
+        if given:
+            raise
+        # Gradio's own is one for all users of the machine, and belongs to whoever came first.
+        own = Path(tempfile.mkdtemp(prefix=f"gradio-{PREFIX}")).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(own)
     try:
         yield own

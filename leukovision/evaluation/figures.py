@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leukovision import ood
-from leukovision.evaluation import calibrate, plots, slide, tables
+from leukovision.evaluation import calibrate, plots, several_cells, tables
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.bootstrap import DRAWS, Interval, People, aucs, figures, interval
 from leukovision.evaluation.calibrate import CrossFitted
@@ -121,7 +121,7 @@ def measure(
         "by_mean_logit": _by_mean_logit(subjects, draws, seed),
         "shortcuts": _shortcuts(cells, crossed.folds, people),
         "area_bands": _area_bands(cells, p_all[ENSEMBLE], draws, seed),
-        "slide": slide.several(cells, crossed, accuracy, draws, seed),
+        "slide": several_cells.several(cells, crossed, accuracy, draws, seed),
         "calibration": {fold: asdict(fitted) for fold, fitted in crossed.parameters.items()},
         "by_subject": subjects,
     }  # fmt: skip

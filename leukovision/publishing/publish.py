@@ -12,9 +12,9 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[att
 from leukovision import hub
 from leukovision.artifact import MANIFEST, SCORES, Manifest, StoreError, file_in
 from leukovision.backbones import BACKBONES
+from leukovision.batch.sources import pictures
 from leukovision.cell import CellError, read_cell
 from leukovision.ensemble import load_ensemble
-from leukovision.sources import pictures
 
 METRICS = {
     "auc": "roc_auc",

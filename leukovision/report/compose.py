@@ -64,7 +64,9 @@ class Report:
             raise ValueError(f"a report on a {self.content.kind} cannot be made as {kind!r}.")
         if kind == "json":
             return (self.content.model_dump_json(indent=1) + "\n").encode()
-        return typeset(self.layout, self.pictures, kind, self.content.made)
+        return typeset(
+            self.layout, self.pictures, kind, self.content.made, apart=self.content.kind == "batch"
+        )
 
 
 def check_name(path: Path, count: int) -> None:
@@ -274,5 +276,7 @@ def _without_path(row: Row, texts: Texts) -> Row:
         for key in ("reason", "error")
         if (text := getattr(row, key))
     }
+    if row.marks:
+        shown["marks"] = "; ".join(map(texts.said, row.marks.split(", ")))
     short = {key: text if len(text) <= SAID else text[: SAID - 1] + "…" for key, text in shown.items()}
     return row.model_copy(update={"file": name} | short)

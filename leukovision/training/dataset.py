@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from leukovision.artifact import sha256_of
-from leukovision.sources import pictures
+from leukovision.batch.sources import pictures
 
 CLASSES = {"hem": 0, "healthy": 0, "all": 1}
 """Names of class folders, in lower case, and what they mean: 1 is ALL."""

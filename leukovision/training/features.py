@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukovision.artifact import write_whole
 from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.preprocessing import Input
+from leukovision.training import kept as kept_arrays
 from leukovision.training.augment import Changes, augmented
 from leukovision.training.dataset import Image
 
@@ -52,13 +51,14 @@ def pooled(
 
     Raises:
         CellError: a file that cannot be read, by name.
+        ValueError: what was kept is damaged.
     """
     trunk = trunk_of(network)
     path = kept / f"{network.name}-{_state(trunk, input, changes)}.npz"
     known: dict[str, np.ndarray] = {}
     if path.exists():
-        with np.load(path) as found:
-            known = dict(zip(found["sha256"].tolist(), found["features"], strict=True))
+        before = kept_arrays.read(path)
+        known = dict(zip(before["sha256"].tolist(), before["features"], strict=True))
     wanted = [image for image in images if image.sha256 not in known]
     done = len(images) - len(wanted)
 
@@ -105,6 +105,4 @@ def _state(trunk: keras.Model, input: Input, changes: Changes | None) -> str:
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:
     if not known:
         return
-    content = io.BytesIO()
-    np.savez(content, sha256=np.array(list(known)), features=np.stack(list(known.values())))
-    write_whole(path, content.getvalue())
+    kept_arrays.write(path, {"sha256": np.array(list(known)), "features": np.stack(list(known.values()))})

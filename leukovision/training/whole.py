@@ -6,7 +6,6 @@ Meant for a GPU: on two cores there is time for few cells, and with few the netw
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from leukovision import artifact
 from leukovision.backbones import BACKBONES, HEAD, build, freeze, tensors
 from leukovision.cell import read_cell
+from leukovision.training import kept
 from leukovision.training.augment import augmented
 from leukovision.training.dataset import Image
 from leukovision.training.recipe import Progress, Recipe
@@ -176,25 +176,24 @@ class _Member:
         import keras
 
         variables = [*self.network.variables, *self.optimizer.variables]
-        content = io.BytesIO()
         values = {f"{n}": keras.ops.convert_to_numpy(variable) for n, variable in enumerate(variables)}
-        np.savez(content, state=self._state(), step=step, **values)
-        artifact.write_whole(self.checkpoint, content.getvalue())
+        whose = {"state": np.array(self._state()), "step": np.array(step)}
+        kept.write(self.checkpoint, whose | values)
 
     def _resume(self) -> int:
         """Go back to the last checkpoint, if there is one of this run; the step to go on with."""
         if not self.checkpoint.exists():
             return 0
-        with np.load(self.checkpoint) as saved:
-            if str(saved["state"]) != self._state():
-                raise ValueError(
-                    f"{self.checkpoint}: was left by a run with another recipe or other images; "
-                    "delete it, or give another --out."
-                )
-            variables = [*self.network.variables, *self.optimizer.variables]
-            for number, variable in enumerate(variables):
-                variable.assign(saved[str(number)])
-            return int(saved["step"])
+        saved = kept.read(self.checkpoint)
+        if str(saved["state"]) != self._state():
+            raise ValueError(
+                f"{self.checkpoint}: was left by a run with another recipe or other images; "
+                "delete it, or give another --out."
+            )
+        variables = [*self.network.variables, *self.optimizer.variables]
+        for number, variable in enumerate(variables):
+            variable.assign(saved[str(number)])
+        return int(saved["step"])
 
 
 def _gathered(pictures: Sequence[Future[np.ndarray]], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from served import serving
 
-from leukovision import read_cell, synthetic
+from leukovision import synthetic
 
 
 @pytest.fixture(scope="session")
@@ -50,43 +49,25 @@ def address(browser, uploads) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def page(browser, address) -> Iterator:
-    """The page, freshly opened on a laptop."""
+@pytest.fixture(scope="session")
+def laptop(browser) -> Iterator:
+    """Someone's browser: what it has fetched once it does not fetch again."""
     context = browser.new_context(
         viewport={"width": 1366, "height": 768}, permissions=["clipboard-read", "clipboard-write", "camera"]
     )
     context.set_default_timeout(60_000)
-    opened = context.new_page()
-    opened.goto(address)
-    opened.wait_for_selector(".lv-zone")
-    yield opened
+    yield context
     context.close()
 
 
-@pytest.fixture(scope="session")
-def photo(tmp_path_factory) -> Path:
-    """A drawn smear: a bright slide, rows of red cells, two white cells."""
-    random = np.random.default_rng(4)
-    field = np.full((600, 900, 3), (225, 220, 218), np.float32)
-    y, x = np.indices(field.shape[:2])
-    for row in range(5):
-        for column in range(8):
-            place = np.array([60 + 120 * row, 60 + 112 * column]) + random.integers(-12, 13, 2)
-            if min(np.hypot(*(place - white)) for white in ((300, 220), (300, 680))) < 150:
-                continue
-            away = np.hypot(y - place[0], x - place[1]) / 42
-            field[away < 1] = np.array([205, 150, 150]) + 14 * (away[away < 1, None] < 0.4)
-    for number, (top, left) in enumerate(((300, 220), (300, 680))):
-        cell = read_cell(synthetic.paint(synthetic.blast_like(number), seed=number))
-        small = Image.fromarray(cell.pixels).resize((270, 270))
-        inside = np.asarray(Image.fromarray(cell.outline).resize((270, 270)))
-        here = field[top - 135 : top + 135, left - 135 : left + 135]
-        # Light on a bright slide: the drawn cells are as dark as the training data.
-        here[inside] = np.minimum(1.9 * np.asarray(small)[inside].astype(np.float32) + 20, 235)
-    path = tmp_path_factory.mktemp("smears") / "smear.png"
-    Image.fromarray(field.round().astype(np.uint8)).save(path)
-    return path
+@pytest.fixture
+def page(laptop, address) -> Iterator:
+    """The page, freshly opened on a laptop."""
+    opened = laptop.new_page()
+    opened.goto(address)
+    opened.wait_for_selector(".lv-zone")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

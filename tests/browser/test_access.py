@@ -58,6 +58,7 @@ def everything(cells, photo, bad_files):
         yield "result"
         page.set_input_files(".lv-open", photo)
         page.wait_for_selector(".lv-photo")
+        page.click(".lv-unfold")
         page.wait_for_selector(".lv-check")
         page.click("[data-tool='more']")
         yield "photo"

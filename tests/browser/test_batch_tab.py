@@ -119,6 +119,15 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, en
     assert keep(tab, "pdf", tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_a_photo_has_a_row_for_each_of_its_cells(page, photo, files):
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files(".lv-files", [photo, files[0]])
+    state(page, "Done: 2 files")
+    assert page.locator(".lv-batch-speed").text_content() == "2 of 2"
+    names = column(page, 6)
+    assert [name.split(".png")[1][:8] for name in names[:2]] == [", cell 1", ", cell 2"] and len(names) == 3
+
+
 def test_a_batch_stops_keeps_what_is_done_and_goes_on(page, files):
     page.get_by_role("tab", name="Batch").click()
     cells = [path for path in files if path.name.startswith("cell")] * 4

@@ -78,6 +78,7 @@ def test_a_german_browser_gets_a_german_page_in_every_tab(abroad, bad_files, cel
     page.set_input_files(".lv-open", photo)
     answered(page)
     assert page.locator(".lv-photo h3").text_content() == GERMAN("photo.many", count=2)
+    assert page.locator(".lv-photo header .lv-odd").text_content() == GERMAN("photo.all_odd")
     page.click("[data-tool='new']")
     box = page.locator(".lv-field").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9)

@@ -33,6 +33,10 @@ def test_cells_of_a_photo_are_chosen_and_corrected(page, photo, width):
     cards = page.locator(".lv-strip button")
     assert cards.count() == page.locator(".lv-field polygon").count() == 2
     assert "not what the figures were measured on" in page.locator(".lv-photo header").text_content()
+    assert page.locator(".lv-photo header .lv-odd").text_content() == ENGLISH("photo.all_odd")
+    assert page.locator(".lv-map").count() == page.locator(".lv-check").count() == 0
+    page.click(".lv-unfold")
+    page.wait_for_selector(".lv-check")
     assert page.locator(".lv-map").count() == 4
     other = page.locator(".lv-strip button[aria-pressed='false']")
     name = other.locator("strong").text_content()

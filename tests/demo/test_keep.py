@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from leukovision.batch import MAX_PICTURES, Row
-from leukovision.demo import batch
+from leukovision.demo import batch_tab
 from leukovision.demo.build import build
 from leukovision.i18n import ENGLISH
 from leukovision.report import compose
@@ -29,7 +29,7 @@ def test_a_table_holds_twenty_thousand_files_and_a_report_five(keep):
     whole = keep("csv", rows(2 * MAX_PICTURES), [])
     assert base64.b64decode(whole["content"]).count(b"\n") == 2 * MAX_PICTURES + 1
     assert keep("csv", rows(2 * MAX_PICTURES + 1), []) == {"error": ENGLISH("batch.inside")}
-    told = keep("pdf", rows(batch.PRINTED + 1), [""] * (batch.PRINTED + 1))
+    told = keep("pdf", rows(batch_tab.PRINTED + 1), [""] * (batch_tab.PRINTED + 1))
     assert told == {"error": "5001 files are too many for a report, which holds 5000; keep a table."}
 
 

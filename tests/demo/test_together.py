@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from leukovision.artifact import SlideSpec
-from leukovision.demo import api, batch
+from leukovision.demo import api, batch_tab
 
 SPEC = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.2, 0.8))
 JUDGED = {"decision": "ALL", "p_all": 0.9, "in_domain": True}
@@ -18,7 +18,7 @@ def endpoint(name: str, spec: SlideSpec | None = SPEC):
     """One of a page whose ensemble has no networks."""
     ensemble = SimpleNamespace(manifest=SimpleNamespace(slide=spec), source="drawn 1")
     with gr.Blocks() as page:
-        batch.tab(lambda: ensemble)
+        batch_tab.tab(lambda: ensemble)
         api.endpoints(lambda: ensemble)
     return next(one.fn for one in page.fns.values() if one.api_name == name)
 

@@ -13,9 +13,9 @@ SHEETS = tuple(
 """The style sheets in their order: what is for screens of a kind overrides what is for all."""
 
 
-def script(name: str) -> str:
-    """A script that Gradio runs when its component is there."""
-    return (FOLDER / f"{name}.js").read_text(encoding="utf-8")
+def script(*names: str) -> str:
+    """A script that Gradio runs when its component is there; of several files one after the other."""
+    return "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 __all__ = ["FOLDER", "SHEETS", "script"]

@@ -18,15 +18,18 @@ const apply = () => {
   find('.lv-maps').classList.toggle('lv-raw-on', chosen.raw);
 };
 
+const draw = (method) => {
+  root.dataset.lv = 'busy';
+  document.querySelector('.lv-state').textContent = document.querySelector('.lv-zone').dataset.drawing;
+  trigger('select', { method });
+};
+
+element.addEventListener('click', ({ target }) => target.matches('.lv-unfold') && draw(target.value));
 element.addEventListener('input', ({ target }) => {
   if (target.matches('.lv-opacity')) chosen.opacity = target.value;
   if (target.matches('.lv-view')) chosen.view = target.value;
   if (target.matches('.lv-raw')) chosen.raw = target.checked;
-  if (target.matches('.lv-method')) {
-    root.dataset.lv = 'busy';
-    document.querySelector('.lv-state').textContent = document.querySelector('.lv-zone').dataset.drawing;
-    trigger('select', { method: target.value });
-  }
+  if (target.matches('.lv-method')) draw(target.value);
   apply();
 });
 watch('value', apply);

@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leukovision import artifact, hub, journal
-from leukovision.batch import File, Row, as_parquet, judged
+from leukovision import artifact, hub
+from leukovision.batch import File, Row, as_parquet, journal, judged
 from leukovision.ensemble import load_ensemble
 
 PART = 512
@@ -99,11 +99,13 @@ def judge(
 
 
 def rows(files: Sequence[File], out: Path, size: int = PART) -> Iterator[Row]:
-    """What `judge` made, as `batch.judged` would give it: a row for each file, in order."""
+    """What `judge` made, as `batch.judged` would give it: the rows of each file, in order."""
     for number, start in enumerate(range(0, len(files), size)):
         good, bad = (deque(_read(_path(out, kind, number))) for kind in (CELLS, BAD))
         for file in files[start : start + size]:
-            yield bad.popleft() if bad and bad[0].file == file.name else good.popleft()
+            for rows in (good, bad):
+                while rows and rows[0].source == file.name:
+                    yield rows.popleft()
 
 
 class _Worker:

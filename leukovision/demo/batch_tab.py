@@ -24,7 +24,7 @@ from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
 from leukovision.artifact import StoreError
-from leukovision.cell import SUFFIXES, Cell, CellError
+from leukovision.cell import SUFFIXES, CellError
 from leukovision.demo import analyse, decoding, guard, uploads, visitor
 from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
@@ -72,14 +72,17 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
             return {"error": str(error), "said": texts.said(error)}
 
     def batch_cells(items: list[dict[str, Any]]) -> dict[str, Any]:
-        """Judge a handful of uploaded files, and delete them."""
+        """Judge a handful of uploaded files, and delete them: the rows of each."""
         texts = visitor.texts()
         try:
             ensemble = get_ensemble()
             files = list(_files(items[:HANDFUL]))
             decide = ensemble.manifest.thresholds.decide
-            judged = batch.judged(ensemble, files, read=_read)
-            return {"rows": [_told(one, decide, texts) for one in judged]}
+            told: list[list[dict[str, Any]]] = [[]]
+            for one in batch.judged(ensemble, files, read=_read):
+                told[-1].append(_told(one, decide, texts))
+                told += [[]] if one.last else []
+            return {"rows": told[:-1]}
         except _LostError:
             return {"lost": True}
         except StoreError as error:
@@ -119,7 +122,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
 
     gr.HTML(
         visitor.start(batch_html),
-        js_on_load=script("batch"),
+        js_on_load=script("batch", "batch_view"),
         apply_default_css=False,
         elem_id="lv-batch",
     )
@@ -175,8 +178,9 @@ class _Sent(batch.File):
     path: Path
 
 
-def _read(file: batch.File) -> Cell:
-    return decoding.cell(file.path if isinstance(file, _Sent) else file.read(), file.name)
+def _read(file: batch.File) -> list[batch.Seen]:
+    with decoding.picture(file.path if isinstance(file, _Sent) else file.read(), file.name) as rgb:
+        return batch.seen(rgb, file.name)
 
 
 class _LostError(Exception):
@@ -225,7 +229,8 @@ def _told(one: batch.Judged, decide: float, texts: Texts) -> dict[str, Any]:
     own, count = one.row.agreement(decide)
     thumbnail = base64.b64encode(batch.thumbnail(one.cell)).decode() if one.cell else ""
     lit = bool(one.cell and one.cell.on_black)
-    said = texts.said(one.row.error or one.row.reason or "")
+    marks = [texts.said(mark) for mark in (one.row.marks or "").split(", ") if mark]
+    said = "; ".join(filter(None, [texts.said(one.row.error or one.row.reason or ""), *marks]))
     return {
         "row": one.row.model_dump(), "said": said, "agree": [own, count], "thumbnail": thumbnail, "lit": lit
     }  # fmt: skip

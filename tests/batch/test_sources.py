@@ -12,11 +12,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leukovision import batch, sources
+from leukovision import batch
+from leukovision.batch import sources
 from leukovision.cell import CellError
 from leukovision.training import dataset
 
-CASES = Path(__file__).parents[2] / "shared" / "cases"
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 TREE = {
     "a.png": "", "B.JPG": "", "deep/er/c.tif": "", "notes.txt": ".txt", "no ending": "without an ending",
     "._a.png": "hidden", "deep/.hidden.png": "hidden", ".git/d.png": "hidden", "__MACOSX/a.png": "hidden",

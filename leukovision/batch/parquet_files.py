@@ -16,10 +16,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from leukovision import sources
+from leukovision.batch import sources
+from leukovision.batch.sources import LONGEST, File, Leaving
 from leukovision.cell import CellError
 from leukovision.errors import Sentence, sentence
-from leukovision.sources import LONGEST, File, Leaving
 
 MAX_ROWS = 1_000_000
 """Most rows of a table."""

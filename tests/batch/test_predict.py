@@ -8,13 +8,16 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from pyarrow import parquet
 
 from leukovision import Ensemble, batch, read_cell, synthetic
 from leukovision.backbones import BACKBONES
-from leukovision.cell import CellError
+from leukovision.batch import zip_files
+from leukovision.cell import CellError, read_picture
+from leukovision.demo import photo as page
 
 
 def png(seed: int) -> bytes:
@@ -38,7 +41,8 @@ def drawn() -> dict[str, bytes]:
 def test_the_table_has_a_column_for_each_backbone_in_order():
     own = tuple(column for column in batch.COLUMNS if column.startswith("p_all_"))
     assert own == tuple(f"p_all_{name}" for name in BACKBONES)
-    assert batch.COLUMNS[:3] == ("file", "decision", "p_all") and batch.COLUMNS[-1] == "error"
+    assert batch.COLUMNS[:3] == ("file", "decision", "p_all")
+    assert batch.COLUMNS[-3:] == ("error", "box", "marks")
 
 
 def test_pictures_of_a_zip_are_judged_as_those_of_a_folder(ensemble: Ensemble, drawn, tmp_path):
@@ -91,7 +95,7 @@ def test_a_zip_that_cannot_be_taken_is_refused_by_name(
 
 
 def test_what_is_together_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "MAX_INFLATED", 1024**3)
+    monkeypatch.setattr(zip_files, "MAX_INFLATED", 1024**3)
     path = zipped(tmp_path / "cells.zip", **{"a.png": b"a"})
     content = path.read_bytes()
     place = content.rindex(b"PK\x01\x02")
@@ -162,7 +166,7 @@ def test_a_hundred_thousand_entries_are_a_sentence(tmp_path: Path, ensemble: Ens
     path.write_bytes(content[:directory] + 50 * content[directory:end] + last)
     with pytest.raises(CellError, match="100000 pictures; send at most 10000"):
         batch.unzip(path, "many.zip")
-    monkeypatch.setattr(batch, "MAX_DIRECTORY", 4 * 1024**2)
+    monkeypatch.setattr(zip_files, "MAX_DIRECTORY", 4 * 1024**2)
     (one,) = batch.judged(ensemble, batch.find([path]))
     assert "too many files in it" in (one.row.error or "")
 
@@ -212,6 +216,34 @@ def test_agreement_counts_backbones_on_the_side_of_the_ensemble():
     row = batch.Row(file="a", p_all=0.6, p_all_xception=0.9, p_all_inception_v3=0.4)
     assert row.agreement() == (1, 2)
     assert batch.Row(file="a", error="b").agreement() == (0, 0)
+
+
+def test_a_photo_has_a_row_for_each_of_its_cells_that_says_what_the_page_says_of_it(
+    ensemble: Ensemble, photo: Path, tmp_path: Path
+) -> None:
+    (shown, _, _) = page.look(ensemble, read_picture(photo)[0], photo, photo.name)
+    path = zipped(tmp_path / "in.zip", **{"smear.png": photo.read_bytes(), "cell.png": png(1)})
+    for paths, name in (([photo], str(photo)), ([path], f"{path}/smear.png")):
+        found = list(batch.judged(ensemble, batch.find(paths)))
+        assert [one.row.file for one in found[:2]] == [f"{name}, cell 1", f"{name}, cell 2"]
+        assert [one.row.source for one in found[:2]] == [name] * 2
+        assert [one.last for one in found] == [False, True, True][: len(found)]
+        for one, outline in zip(found, shown.outlines, strict=False):
+            assert one.row.p_all == pytest.approx(outline.p_all, abs=1e-3)
+            assert (one.row.decision, one.row.in_domain) == (outline.decision, outline.in_domain)
+            left, top, right, bottom = map(int, one.row.box.split())
+            assert (outline.contour >= (left, top)).all() and (outline.contour <= (right, bottom)).all()
+    assert found[2].row.file == f"{path}/cell.png" and found[2].row.box is None
+
+
+def test_a_photo_without_a_white_cell_has_a_row_that_says_so(ensemble: Ensemble, tmp_path: Path) -> None:
+    y, x = np.mgrid[:300, :400]
+    red = np.hypot(y % 100 - 50, x % 100 - 50)[..., None] < 40
+    Image.fromarray(np.where(red, (205, 150, 150), (225, 220, 218)).astype(np.uint8)).save(tmp_path / "a.png")
+    (one,) = batch.judged(ensemble, batch.find([tmp_path / "a.png"]))
+    assert str(one.row.error).startswith(
+        f"{tmp_path}/a.png: no white cell was found in this photo; send one "
+    )
 
 
 def test_a_thumbnail_is_small_and_shows_the_cell(drawn):

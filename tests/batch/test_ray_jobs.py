@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leukovision import Ensemble, batch, hub, many
+from leukovision import Ensemble, batch, hub
+from leukovision.batch import ray_jobs
 
 SIZE = 5
 
@@ -58,10 +59,10 @@ def test_workers_say_what_one_process_says_also_when_one_is_killed(ensemble: Ens
     out, killed, told = tmp_path / "parts", [], []
     killer = threading.Thread(target=kill_one_worker, args=(out / "cells" / "part-000000.parquet", killed))
     killer.start()
-    many.judge(hub.find(), files, out, workers=2, progress=lambda *now: told.append(now), size=SIZE)
+    ray_jobs.judge(hub.find(), files, out, workers=2, progress=lambda *now: told.append(now), size=SIZE)
     killer.join()
     assert killed, "no worker was killed: the test shows nothing"
-    assert batch.as_csv(list(many.rows(files, out, SIZE))) == expected
+    assert batch.as_csv(list(ray_jobs.rows(files, out, SIZE))) == expected
     assert told[0] == (0, len(files)) and told[-1] == (len(files), len(files))
     # Any reader of Parquet takes each folder as one table.
     assert parquet.read_table(out / "cells").num_rows == len(files) - 3
@@ -71,21 +72,21 @@ def test_workers_say_what_one_process_says_also_when_one_is_killed(ensemble: Ens
 
     # What is there is not made again: with all parts there, no worker is even started.
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
-    many.judge(hub.find(), files, out, workers=2, size=SIZE)
+    ray_jobs.judge(hub.find(), files, out, workers=2, size=SIZE)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == made
     with pytest.raises(FileExistsError, match="parts of other files"):
-        many.judge(hub.find(), files[1:], out, size=SIZE)
+        ray_jobs.judge(hub.find(), files[1:], out, size=SIZE)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(files, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not made by --ray"):
-        many.judge(hub.find(), files, tmp_path)
+        ray_jobs.judge(hub.find(), files, tmp_path)
 
 
 def test_what_stops_a_worker_is_one_sentence_and_its_parts_stay(files, tmp_path):
     out = tmp_path / "parts"
-    many.judge(hub.find(), files, out, workers=1, size=SIZE)
+    ray_jobs.judge(hub.find(), files, out, workers=1, size=SIZE)
     shutil.rmtree(out / "bad")
     missing = out / "cells" / "part-000002.parquet"
     missing.unlink()
@@ -93,10 +94,10 @@ def test_what_stops_a_worker_is_one_sentence_and_its_parts_stay(files, tmp_path)
     with pytest.raises(
         OSError, match=r"^A worker of --ray stopped: [^\n]*bad[^\n]* the same command goes on"
     ):
-        many.judge(hub.find(), files, out, workers=1, size=SIZE)
+        ray_jobs.judge(hub.find(), files, out, workers=1, size=SIZE)
     assert not missing.exists() and (out / "cells" / "part-000001.parquet").exists()
     (out / "bad").unlink()
-    many.judge(hub.find(), files, out, workers=1, size=SIZE)
+    ray_jobs.judge(hub.find(), files, out, workers=1, size=SIZE)
     assert missing.exists()
 
 

@@ -1,0 +1,161 @@
+"""Files come in; what is said of each of their cells goes out, one after the other."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from leukovision.artifact import StoreError
+from leukovision.batch.rows import Row, row
+from leukovision.batch.sources import File
+from leukovision.cell import Cell, CellError, framed, is_on_black, read_picture
+from leukovision.ensemble import BATCH, Analysis, Ensemble
+from leukovision.errors import sentence
+from leukovision.explain import overlay
+from leukovision.smear import find_cells
+
+GROUP = 4 * BATCH
+"""Files that are read and judged together."""
+
+
+THUMBNAIL = 80
+"""Side of a thumbnail, px."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it."""
+
+    cell: Cell
+    box: str | None = None
+    marks: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A cell with what is said of it; `cell` and `analysis` are None where `row.error` says why.
+
+    `last` is True for the last cell of a file.
+    """
+
+    row: Row
+    cell: Cell | None = None
+    analysis: Analysis | None = None
+    last: bool = True
+
+
+def read(file: File) -> list[Seen]:
+    """The cells in a file: the one on black that it shows, or those of a photo.
+
+    Raises:
+        CellError, OSError: as `read_picture` and `seen`, and as the file.
+    """
+    return seen(*read_picture(file.read(), file.name))
+
+
+def seen(rgb: np.ndarray, name: str) -> list[Seen]:
+    """The cells in a picture, by the way that the page goes with a single one.
+
+    Args:
+        rgb: (h, w, 3) uint8.
+        name: what to call it.
+
+    Raises:
+        CellError: it is a photo without a white cell, or as `find_cells`.
+    """
+    if is_on_black(rgb):
+        return [Seen(framed(rgb, name))]
+    found = find_cells(rgb, name)
+    if not found:
+        raise CellError(sentence("no_cell", name=name))
+    return [Seen(one.cell, " ".join(map(str, one.box)), ", ".join(one.marks) or None) for one in found]
+
+
+def judged(
+    ensemble: Ensemble,
+    files: Sequence[File],
+    views: int | None = None,
+    read: Callable[[File], list[Seen]] = read,
+) -> Iterator[Judged]:
+    """Decide on the cells of files one after the other, each when it is asked for.
+
+    At most two groups are in memory. Whoever asks for no more has stopped it; what is left of the files
+    can be judged later.
+
+    Args:
+        ensemble: which decides.
+        files: any number of them.
+        views: as in `Ensemble.analyse`.
+        read: how.
+
+    Yields:
+        What is said of each cell, or of a file without one, in order.
+    """
+    for batch in _read_ahead(files, GROUP, read):
+        cells = [one.cell for _, found in batch if not isinstance(found, CellError) for one in found]
+        analyses = _in_turn(ensemble, cells, views)
+        for file, found in batch:
+            if isinstance(found, CellError):
+                yield Judged(Row(file=file.name, error=str(found)))
+                continue
+            for number, one in enumerate(found, 1):
+                said, last, name = next(analyses), number == len(found), str(one.cell.name)
+                if isinstance(said, CellError):
+                    error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
+                    yield Judged(error, last=last)
+                else:
+                    own = row(name, said)
+                    own = own.model_copy(update={"box": one.box, "marks": one.marks})
+                    yield Judged(own, one.cell, said, last)
+
+
+def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:
+    """As `_analysed`; a photo may show a hundred cells, and analyses are large."""
+    for start in range(0, len(cells), GROUP):
+        yield from _analysed(ensemble, cells[start : start + GROUP], views)
+
+
+def _analysed(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Sequence[Analysis | CellError]:
+    """An analysis of each cell, or why there can be none of this one."""
+    try:
+        return ensemble.analyse(cells, views)
+    except StoreError as error:
+        if len(cells) == 1:
+            return [CellError(f"{cells[0].name}: {error}")]
+        return [one for cell in cells for one in _analysed(ensemble, [cell], views)]
+
+
+def thumbnail(cell: Cell) -> bytes:
+    """A small picture of the cell, (THUMBNAIL, THUMBNAIL), as WebP: 1 to 2 kB."""
+    content = io.BytesIO()
+    Image.fromarray(overlay.thumbnail(cell, THUMBNAIL)).save(content, "WEBP", quality=80, method=1)
+    return content.getvalue()
+
+
+def _read_ahead(
+    files: Sequence[File], size: int, read: Callable[[File], list[Seen]]
+) -> Iterator[list[tuple[File, list[Seen] | CellError]]]:
+    """Groups of files with the cells, or the reason why there is none, of each."""
+
+    def one(file: File) -> tuple[File, list[Seen] | CellError]:
+        try:
+            return file, read(file)
+        except CellError as error:
+            return file, error
+        except (OSError, MemoryError) as error:
+            why = getattr(error, "strerror", None) or error or "no memory is left"
+            return file, CellError(sentence("unreadable", name=file.name, reason=why))
+
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
+    with ThreadPoolExecutor(2) as pool:
+        # One batch is read while the networks work on the one before; more would only fill memory.
+        ahead: Iterator[tuple[File, list[Seen] | CellError]] = iter(())
+        for batch in [*batches, []]:
+            ready, ahead = ahead, pool.map(one, batch)
+            if found := list(ready):
+                yield found
