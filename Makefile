@@ -53,7 +53,7 @@ KEPT = --features runs/features $(SAMPLE)
 figures: runs/compact
 	$(LEFT_OUT) $(CNMC)/groups.csv runs/figures $(KEPT) --backbone-weights $(START)
 	$(LEFT_OUT) $(CNMC)/shift.csv runs/figures-far --hold-out far $(KEPT) --backbone-weights $(START)
-	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv
+	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv --accuracy 0.8
 	$(BIN)/leukovision resave runs/compact $(CNMC)/training_data --sample 160 --out runs/resaved
 	$(BIN)/leukovision card runs/compact runs/figures/figures.json --shift runs/figures-far/figures.json \
 		--saved-again runs/resaved/saved_again.json

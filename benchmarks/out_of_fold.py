@@ -1,7 +1,7 @@
 """What units on frozen layers say of subjects that they were not fitted on: each part of a split is left out.
 
     .venv/bin/python benchmarks/out_of_fold.py DATA SPLIT OUT --features FOLDER [--sample N] [--hold-out PART]
-                                               [--backbone-weights FOLDER]
+                                               [--backbone-weights FOLDER] [--accuracy A]
 
 As `leukovision train --hold-out PART` and `evaluate` for each part, but for what float16 rounds, in seconds
 instead of an hour: what the layers see of a cell does not depend on who was left out, and lies in FOLDER
@@ -19,7 +19,7 @@ from leukovision.evaluation import figures, predictions, score
 from leukovision.training import dataset
 from leukovision.training.features import pooled
 from leukovision.training.heads import fitted
-from leukovision.training.ood_statistics import statistics
+from leukovision.training.ood_statistics import draw, statistics
 from leukovision.training.recipe import Recipe
 
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--hold-out", action="append")
+    parser.add_argument("--accuracy", type=float, default=0.8)
     parser.add_argument("--backbone-weights", default="runs/start")
     asked = parser.parse_args()
     recipe = Recipe.of("compact")
@@ -54,7 +55,11 @@ def main() -> None:
             unit, standard = fitted(known, plain[others], changed[others], recipe)
             logits[name] = unit.decision_function(standard(plain[here]))
         side_by_side = np.concatenate([plain for plain, _ in seen.values()], axis=1)
-        found = statistics(looks[others], side_by_side[others])
+        # From as many cells as `train` takes them from: of more, distances are shorter.
+        some = others[draw(known, recipe.seed)]
+        found = statistics(looks[some], side_by_side[some])
+        # As a file keeps them.
+        found = {name: values.astype(np.float16).astype(np.float32) for name, values in found.items()}
         domain = ood.Domain(**found, looks_limit=np.inf, distance_limit=np.inf)
         for row, place in enumerate(here):
             image = images[place]
@@ -67,7 +72,7 @@ def main() -> None:
                 **{f"{predictions.LOGIT}{name}": round(float(logits[name][row]), 5) for name in logits},
             })  # fmt: skip
     predictions.write(asked.out / "cells.csv", rows)
-    figures.write(predictions.read(asked.out / "cells.csv"), asked.out)
+    figures.write(predictions.read(asked.out / "cells.csv"), asked.out, asked.accuracy)
     print((asked.out / "figures.md").read_text())
 
 
