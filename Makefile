@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint docs bench figures recalibrate trust audit-dependencies
+.PHONY: demo test check lint docs bench figures figures-whole trust audit-dependencies
 
 demo: .venv/installed
 	$(BIN)/python app.py
@@ -41,33 +41,34 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/load.py 1,5,20 30
 	$(BIN)/python benchmarks/cells.py 1000
 
-# An ensemble and its figures: each of the four groups of subjects is left out of training and tested; then one is
-# trained on all, and calibrated by what the four said of subjects they had not seen. RECIPE=--preset=whole trains the
-# layers too, which wants a GPU.
+# An ensemble and its figures: units on frozen layers are fitted on all subjects, and calibrated by what such units say
+# of subjects they had not seen: each of the four groups left out, and the subjects of the shift split that are far.
 CNMC ?= ../shared/data/cnmc
 START ?= runs/start
-RECIPE ?=
-HELD_OUT = $(foreach group,0 1 2 3,runs/without-$(group))
-TRAIN = $(BIN)/leukovision train $(CNMC)/training_data --backbone-weights $(START) --features runs/features $(RECIPE)
+SAMPLE ?= --sample 3000
+TRAIN = $(BIN)/leukovision train $(CNMC)/training_data --backbone-weights $(START)
+LEFT_OUT = $(BIN)/python benchmarks/out_of_fold.py $(CNMC)/training_data
+KEPT = --features runs/features $(SAMPLE)
 
-figures: $(HELD_OUT) runs/without-far runs/compact
-	$(BIN)/leukovision evaluate $(HELD_OUT) $(CNMC)/training_data --out runs/figures
-	$(BIN)/leukovision evaluate runs/without-far $(CNMC)/training_data --out runs/figures-far
-	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv
-	$(BIN)/leukovision resave runs/compact $(CNMC)/training_data --out runs/resaved
+figures: runs/compact
+	$(LEFT_OUT) $(CNMC)/groups.csv runs/figures $(KEPT) --backbone-weights $(START)
+	$(LEFT_OUT) $(CNMC)/shift.csv runs/figures-far --hold-out far $(KEPT) --backbone-weights $(START)
+	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv --accuracy 0.8
+	$(BIN)/leukovision resave runs/compact $(CNMC)/training_data --sample 160 --out runs/resaved
 	$(BIN)/leukovision card runs/compact runs/figures/figures.json --shift runs/figures-far/figures.json \
 		--saved-again runs/resaved/saved_again.json
 
-# What stands in weights/: the networks of 1.2, calibrated anew on cells of one size.
-recalibrate: .venv/installed
-	$(BIN)/leukovision calibrate weights weights/scores.csv --split $(CNMC)/groups.csv --out runs/figures-1.3
-	$(BIN)/leukovision resave weights $(CNMC)/training_data --sample 160 --out runs/resaved
-	$(BIN)/leukovision card weights runs/figures-1.3/figures.json --saved-again runs/resaved/saved_again.json
+# The same for whole networks, where each part that is left out is a training of its own: it wants a GPU.
+HELD_OUT = $(foreach group,0 1 2 3,runs/whole-without-$(group))
+
+figures-whole: $(HELD_OUT) runs/whole-without-far
+	$(BIN)/leukovision evaluate $(HELD_OUT) $(CNMC)/training_data --out runs/figures-whole
+	$(BIN)/leukovision evaluate runs/whole-without-far $(CNMC)/training_data --out runs/figures-whole-far
 
 # How far the maps can be trusted, on cells that the networks had not seen.
-trust: $(HELD_OUT)
-	$(BIN)/leukovision trust $(HELD_OUT) $(CNMC)/training_data --methods adds_up --cells 200 --thorough 0 --out runs/trust-200
-	$(BIN)/leukovision trust $(HELD_OUT) $(CNMC)/training_data --cells 24 --thorough 2 --out runs/trust-all
+trust: runs/without-far
+	$(BIN)/leukovision trust runs/without-far $(CNMC)/training_data --methods adds_up --cells 200 --thorough 0 --out runs/trust-200
+	$(BIN)/leukovision trust runs/without-far $(CNMC)/training_data --cells 24 --thorough 2 --out runs/trust-all
 
 # ImageNet weights of InceptionV3 and Xception, and what InceptionResNetV2 learns from them, in one folder.
 IMAGENET ?= ../shared/imagenet
@@ -75,14 +76,17 @@ runs/start: .venv/installed
 	$(BIN)/leukovision distil $(CNMC)/training_data --backbone-weights $(IMAGENET) --out $@
 	ln -s $(abspath $(IMAGENET))/*.weights.h5 $@
 
-runs/without-0 runs/without-1 runs/without-2 runs/without-3: runs/without-%: | $(START)
-	$(TRAIN) --split $(CNMC)/groups.csv --hold-out $* --out $@
+$(HELD_OUT): runs/whole-without-%: | $(START)
+	$(TRAIN) --preset whole --split $(CNMC)/groups.csv --hold-out $* --out $@
+
+runs/whole-without-far: | $(START)
+	$(TRAIN) --preset whole --split $(CNMC)/shift.csv --hold-out far --out $@
 
 runs/without-far: | $(START)
-	$(TRAIN) --split $(CNMC)/shift.csv --hold-out far --out $@
+	$(TRAIN) $(KEPT) --split $(CNMC)/shift.csv --hold-out far --out $@
 
 runs/compact: | $(START)
-	$(TRAIN) --out $@
+	$(TRAIN) $(KEPT) --out $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'

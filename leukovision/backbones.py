@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,58 +191,33 @@ def trunk_of(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, seen, name=f"{network.name}_trunk")
 
 
-def small_head(channels: int) -> keras.Model:
-    """A head to train: (b, C), what the backbone sees, standardised and pooled -> (b, 1) float32, logits.
+@dataclass(frozen=True)
+class Standard:
+    """Brings each channel to mean 0 and spread 1.
 
-    The head of a network is linear in the places of the feature map once it has pooled them, so the mean
-    of a map is to it as good as the map.
+    Attributes:
+        mean, factor: (C,) float64; of a channel that is all but always off, a factor that leaves it off.
     """
-    import keras
 
-    layers, seen = keras.layers, keras.Input((channels,), name="seen")
-    context = layers.Dense(CONTEXT, activation="relu", name="context")(seen)
-    # At the start every channel counts alike, whatever the cell.
-    gate = layers.Dense(channels, kernel_initializer="zeros", bias_initializer="ones", name="gate")(context)
-    return keras.Model(seen, layers.Dense(1, name=HEAD)(layers.Multiply()([seen, gate])))
+    mean: np.ndarray
+    factor: np.ndarray
 
+    @staticmethod
+    def of(seen: np.ndarray) -> Standard:
+        """From (n, C) float32."""
+        mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+        # The factor has to fit into float16, and so a small variance would not.
+        return Standard(mean, 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4)))
 
-def join(network: keras.Model, heads: Sequence[keras.Model]) -> None:
-    """Give a network of `build` the mean of `HEADS` heads of `small_head`: its logit is the mean of theirs.
-
-    Each logit is a sum over channels of gate x weight x channel; so the mean of several is one such sum,
-    with their contexts side by side and the weights taken into the gate.
-    """
-    context, gate, unit = (
-        [head.get_layer(name).get_weights() for head in heads] for name in ("context", "gate", HEAD)
-    )
-    # One size for all weights: then the gate's numbers are near 1, and float16 holds them well.
-    size = float(np.mean([np.abs(kernel).mean() for kernel, _ in unit])) / len(heads)
-    parts = [kernel[:, 0] / (size * len(heads)) for kernel, _ in unit]
-    network.get_layer("context").set_weights(
-        [
-            np.concatenate([kernel for kernel, _ in context], axis=1),
-            np.concatenate([bias for _, bias in context]),
-        ]
-    )
-    network.get_layer("gate").set_weights(
-        [
-            np.concatenate([kernel * part for (kernel, _), part in zip(gate, parts, strict=True)]),
-            np.sum([bias * part for (_, bias), part in zip(gate, parts, strict=True)], axis=0),
-        ]
-    )
-    kernel = np.full_like(unit[0][0], size)
-    network.get_layer(HEAD).set_weights([kernel, np.mean([bias for _, bias in unit], axis=0)])
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """(n, C) float32 -> the same, standardised."""
+        return np.asarray((values - self.mean) * self.factor, dtype=np.float32)
 
 
-def set_standard(network: keras.Model, seen: np.ndarray) -> np.ndarray:
-    """Make the head bring each channel of what was seen, (n, C) float32, to mean 0 and spread 1; so they are
-    returned."""
-    mean, spread = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
-    # A channel that is all but always off stays off; the factor has to fit into float16, and so a small
-    # variance would not.
-    factor = 1 / np.maximum(spread, max(1e-3 * spread.max(), 1e-4))
+def set_standard(network: keras.Model, standard: Standard) -> None:
+    """Make the head of a network of `build` standardise what it is given."""
+    mean, factor = standard.mean, standard.factor
     network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
-    return np.asarray((seen - mean) * factor, dtype=np.float32)
 
 
 def freeze(network: keras.Model) -> None:

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from leukovision import artifact, load_ensemble, read_cell, synthetic
-from leukovision.backbones import HEAD, HEADS, build, join, set_standard, small_head
-from leukovision.preprocessing import Input
+from leukovision.backbones import Standard, build, set_standard
+from leukovision.preprocessing import Input, coarse_chroma
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
 
@@ -119,18 +119,30 @@ def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Pat
     assert run.returncode == 2 and "inception_v3*.weights.h5" in run.stderr
 
 
-def test_the_mean_of_heads_is_one_head() -> None:
+def test_every_channel_enters_the_head_with_mean_0_and_spread_1_or_not_at_all() -> None:
     network, rng = build("inception_v3", "mixed0", 96), np.random.default_rng(0)
     seen = rng.gamma(1.0, 0.3, (50, 256)).astype(np.float32)
-    standard = set_standard(network, seen)
-    heads = [small_head(256) for _ in range(HEADS)]
-    for head in heads:
-        head.set_weights([rng.normal(0, 0.1, weight.shape) for weight in head.get_weights()])
-    join(network, heads)
-    context, gate, unit = (network.get_layer(name).get_weights() for name in ("context", "gate", HEAD))
-    gates = np.maximum(standard @ context[0] + context[1], 0) @ gate[0] + gate[1]
-    joined = (standard * gates) @ unit[0] + unit[1]
-    assert np.abs(joined - np.mean([np.asarray(head(standard)) for head in heads], axis=0)).max() < 1e-4
+    seen[:, 0] = 0.2
+    whole = Standard.of(seen)
+    set_standard(network, whole)
+    standard = whole(seen)
+    assert np.abs(standard.mean(axis=0)).max() < 1e-4 and np.abs(standard[:, 1:].std(axis=0) - 1).max() < 1e-4
+    assert np.abs(standard[:, 0]).max() < 1e-3
+    maps = np.repeat(seen[:, None, None], 2, axis=1)
+    assert np.abs(np.asarray(network.get_layer("standard")(maps))[:, 0, 0] - standard).max() < 1e-4
+
+
+def test_coarse_chroma_leaves_the_light_and_the_black_and_takes_fine_colour_away() -> None:
+    rng = np.random.default_rng(0)
+    picture = synthetic.paint(synthetic.blast_like(1), seed=1)
+    inside = picture.max(axis=2) > 20
+    noisy = picture.copy()
+    noisy[inside] = np.clip(noisy[inside] + rng.normal(0, 20, (inside.sum(), 3)), 13, 255).astype(np.uint8)
+    coarse = coarse_chroma(noisy, 6)
+    assert (coarse[~inside] == noisy[~inside]).all()
+    before, after = (np.asarray(Image.fromarray(p).convert("YCbCr")).astype(float) for p in (noisy, coarse))
+    assert np.abs(before - after)[inside][:, 0].mean() < 1.5
+    assert (after[inside][:, 1:].std(axis=0) < 0.5 * before[inside][:, 1:].std(axis=0)).all()
 
 
 def test_numbers_do_not_change_with_brightness_tint_or_size() -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
 from leukovision.cli.options import PARTS, SPLIT
 from leukovision.cli.terminal import console, errors_as_sentences, plain, progress
@@ -42,9 +43,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
     preset: Annotated[
         str,
-        typer.Option(
-            help="compact (heads on frozen layers), native (InceptionV3's layers, too), whole or full (all)."
-        ),
+        typer.Option(help="compact (heads on frozen layers), whole or full (layers trained, on a GPU)."),
     ] = "compact",
     backbone: Annotated[list[str] | None, typer.Option(help="Only these; all three by default.")] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
@@ -53,7 +52,13 @@ def train(
         bool,
         typer.Option("--allow-leak", help="Take the split as it is, with subjects and images on both sides."),
     ] = False,
-    samples: Annotated[int | None, typer.Option(min=1, help="Cells that are drawn in all.")] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of so many cells of the data, evenly by subject; all by default."),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Cells that are drawn in all, where layers are trained.")
+    ] = None,
     size: Annotated[int | None, typer.Option(min=75, help="Side of the input, px.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate at its highest.")] = None,
     geometry: Annotated[str | None, typer.Option(help="fill (each cell to one area) or crop.")] = None,
@@ -83,16 +88,18 @@ def train(
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
     from leukovision import artifact
+    from leukovision.evaluation import score
     from leukovision.training import dataset
     from leukovision.training.fit import fit
-    from leukovision.training.recipe import recipes
+    from leukovision.training.recipe import Recipe
 
     loading.import_keras()
     with errors_as_sentences(), progress("steps") as advance:
-        images, held_out = dataset.split(dataset.read_images(data), hold_out, split, allow_leak)
-        by_backbone = recipes(
+        images = dataset.read_images(data)
+        images = score.sample(images, sample) if sample else images
+        images, held_out = dataset.split(images, hold_out, split, allow_leak)
+        recipe = Recipe.of(
             preset,
-            backbone or (),
             input={
                 "size": size,
                 "geometry": geometry,
@@ -116,7 +123,8 @@ def train(
             manifest = fit(
                 images,
                 out,
-                by_backbone,
+                recipe,
+                backbone or list(BACKBONES),
                 weights=weights,
                 held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
                 held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),

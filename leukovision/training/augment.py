@@ -21,13 +21,14 @@ class Changes:
         zoom: the field is wider or narrower by up to this (natural logarithm).
         shift: and moved by up to this part of its width.
         resaved: share of the cells that are changed as in `resaving.at_random`.
-        stain: strength of changes of stain and light, in optical density; 0 is none.
+        stain: strength of changes of stain and light, in optical density; 0 is none. At 0.5 units on frozen
+            layers tell new donors apart much worse (docs/results.md).
     """
 
     zoom: float = 0.08
     shift: float = 0.08
     resaved: float = 0.5
-    stain: float = 0.5
+    stain: float = 0.0
 
 
 def augmented(cell: Cell, input: Input, changes: Changes, rng: np.random.Generator) -> np.ndarray:

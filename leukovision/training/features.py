@@ -14,6 +14,7 @@ from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.preprocessing import Input
 from leukovision.training import kept as kept_arrays
+from leukovision.training.augment import Changes, augmented
 from leukovision.training.dataset import Image
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def pooled(
     input: Input,
     kept: Path,
     progress: Callable[[int], object] = lambda _: None,
+    changes: Changes | None = None,
 ) -> np.ndarray:
     """The mean over the last feature map of a network's frozen layers, for each image.
 
@@ -41,6 +43,8 @@ def pooled(
             of input; images are known in it by the hash of their bytes, so that runs on other parts of
             the same data share it, and a run that was killed goes on.
         progress: called with how many are done.
+        changes: how much each cell is changed before it is seen, at random, and alike for the same bytes;
+            None for not at all.
 
     Returns:
         (n, C) float32.
@@ -50,7 +54,7 @@ def pooled(
         ValueError: what was kept is damaged.
     """
     trunk = trunk_of(network)
-    path = kept / f"{network.name}-{_state(trunk, input)}.npz"
+    path = kept / f"{network.name}-{_state(trunk, input, changes)}.npz"
     known: dict[str, np.ndarray] = {}
     if path.exists():
         before = kept_arrays.read(path)
@@ -59,6 +63,10 @@ def pooled(
     done = len(images) - len(wanted)
 
     def numbers(image: Image) -> np.ndarray:
+        if changes:
+            return augmented(
+                read_cell(image.path), input, changes, np.random.default_rng(int(image.sha256[:8], 16))
+            )
         return input.numbers(input.picture(read_cell(image.path)))
 
     try:
@@ -86,9 +94,9 @@ def pooled(
     return np.stack([known[image.sha256] for image in images])
 
 
-def _state(trunk: keras.Model, input: Input) -> str:
-    """Changes when the layers' weights or the input do."""
-    digest = hashlib.sha256(repr(input).encode())
+def _state(trunk: keras.Model, input: Input, changes: Changes | None) -> str:
+    """Another one for other weights of the layers, another input or other changes."""
+    digest = hashlib.sha256(repr((input, changes) if changes else input).encode())
     for value in trunk.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()[:12]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,8 @@ from leukovision.training.recipe import Progress, Recipe
 def fit(
     images: Sequence[Image],
     out: Path,
-    recipes: Mapping[str, Recipe],
+    recipe: Recipe,
+    backbones: Sequence[str] = tuple(BACKBONES),
     weights: str | Path | None = None,
     held_out: str = "",
     held_out_subjects: Sequence[str] = (),
@@ -32,7 +33,8 @@ def fit(
     Args:
         images: what to train on, from `dataset.split`.
         out: folder for the ensemble and its logs.
-        recipes: how, by backbone, in order; all with one input.
+        recipe: how.
+        backbones: keys of `BACKBONES`, in order.
         weights: where the backbones start, as in `backbones.build`.
         held_out: what was kept away, in words, for the manifest.
         held_out_subjects: who was kept away, for the manifest: `evaluate` measures on them.
@@ -53,7 +55,7 @@ def fit(
     if (out / artifact.MANIFEST).exists():
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    for backbone, recipe in recipes.items():
+    for backbone in backbones:
         if not (out / f"{backbone}.safetensors").exists():
             if recipe.trained == "heads":
                 heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
@@ -65,24 +67,23 @@ def fit(
             cut=BACKBONES[backbone].cut(recipe.preset),
             file=f"{backbone}.safetensors",
             sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
-            weight=1 / len(recipes),
+            weight=1 / len(backbones),
         )
-        for backbone, recipe in recipes.items()
+        for backbone in backbones
     ]
-    any_recipe = next(iter(recipes.values()))
     manifest = artifact.Manifest(
         name=name or out.resolve().name,
         version="0",
-        input=artifact.InputSpec(**asdict(any_recipe.input)),
+        input=artifact.InputSpec(**asdict(recipe.input)),
         members=tuple(specs),
-        training=_describe(images, recipes, weights, held_out, held_out_subjects),
+        training=_describe(images, recipe, weights, held_out, held_out_subjects),
     )
     artifact.write_manifest(out, manifest)
     statistics = describe(
         out,
         images,
         load_ensemble(out),
-        any_recipe.seed,
+        recipe.seed,
         lambda done, of: progress("how cells look", done, of, ""),
     )
     manifest = manifest.model_copy(update={"domain": statistics})
@@ -91,11 +92,7 @@ def fit(
 
 
 def _describe(
-    images: Sequence[Image],
-    recipes: Mapping[str, Recipe],
-    weights: Any,
-    held_out: str,
-    held_out_subjects: Sequence[str],
+    images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
 ) -> dict[str, Any]:
     """What the manifest says of the training."""
     subjects = {(image.subject, image.is_all) for image in images}
@@ -108,6 +105,6 @@ def _describe(
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
         "start": "ImageNet" if weights is not None else "random",
-        "recipe": {backbone: asdict(recipe) for backbone, recipe in recipes.items()},
+        "recipe": asdict(recipe),
         "code": version("leukovision"),
     }

@@ -1,14 +1,15 @@
-"""Labelled images and a recipe come in; a member's tensors, heads on frozen layers, go out."""
+"""Labelled images and a recipe come in; a member's tensors, a linear unit on frozen layers, go out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES, HEADS, build, join, set_standard, small_head, tensors
+from leukovision.backbones import BACKBONES, HEAD, Standard, build, set_standard, tensors
 from leukovision.training.dataset import Image
 from leukovision.training.features import pooled
 from leukovision.training.recipe import Progress, Recipe
@@ -24,7 +25,10 @@ def train(
     kept: Path,
     progress: Progress,
 ) -> None:
-    """Train the heads of one backbone, and write the member's tensors.
+    """Fit the linear unit of one backbone, a logistic regression, and write the member's tensors.
+
+    Each cell is seen as it is, and once more turned and saved by another program, which counts a little: so
+    the unit leans less on what that changes.
 
     Args:
         name, images, out, recipe, weights, progress: as in `fit.fit`.
@@ -36,57 +40,42 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
 
-    def said(done: int) -> object:
-        return progress(f"{title} sees", done, len(images), "")
+    def seen(what: str) -> Callable[[int], object]:
+        return lambda done: progress(f"{title} sees {what}", done, len(images), "")
 
-    standard = set_standard(network, pooled(network, images, recipe.input, kept, said))
-    is_all = np.array([image.is_all for image in images])
-    # Classes and subjects are drawn evenly, so that a donor with 400 cells does not stand for all donors.
-    chance = chances(is_all, [image.subject for image in images])
-    epochs, heads = max(1, round(recipe.samples / len(images))), []
-    steps = max(1, len(images) // recipe.batch)
-    for place in range(HEADS):
-        seed = recipe.seed + place
-        keras.utils.set_random_seed(seed)
-        head, rng = small_head(standard.shape[1]), np.random.default_rng(seed)
-        head.compile(
-            optimizer=keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(recipe.rate, epochs * steps),
-                weight_decay=recipe.decay,
-            ),
-            loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
-            metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-        )
-        logs = out / "logs" / f"{name}_{place}"
-        callbacks = [keras.callbacks.TensorBoard(logs)] if _has_tensorboard() else []
-        for epoch in range(epochs):
-            drawn = rng.choice(len(images), steps * recipe.batch, p=chance)
-            history = head.fit(
-                standard[drawn],
-                is_all[drawn, None].astype(np.float32),
-                batch_size=recipe.batch,
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                shuffle=False,
-                verbose=0,
-                callbacks=callbacks,
-            ).history
-            progress(
-                f"{title} learns",
-                place * epochs + epoch + 1,
-                HEADS * epochs,
-                f"loss {history['loss'][0]:.3f}, accuracy {history['accuracy'][0]:.3f}",
-            )
-        heads.append(head)
-    join(network, heads)
+    plain = pooled(network, images, recipe.input, kept, seen("cells"))
+    changed = pooled(network, images, recipe.input, kept, seen("them changed"), recipe.changes)
+    unit, standard = fitted(images, plain, changed, recipe)
+    set_standard(network, standard)
+    network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])
+    # What the head has for more than a linear unit stays what it is built as, the identity.
+    context = network.get_layer("context")
+    context.set_weights([np.zeros_like(values) for values in context.get_weights()])
+    progress(f"{title} learns", 1, 1, "")
     artifact.write_tensors(
         out / f"{name}.safetensors",
         {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
     )
 
 
-def _has_tensorboard() -> bool:
-    """TensorBoard logs need TensorFlow; training on PyTorch or JAX alone goes without."""
-    from importlib.util import find_spec
+def fitted(
+    images: Sequence[Image], plain: np.ndarray, changed: np.ndarray, recipe: Recipe
+) -> tuple[LogisticRegression, Standard]:
+    """The unit for what a backbone sees of cells.
 
-    return find_spec("tensorflow") is not None and find_spec("tensorboard") is not None
+    Args:
+        images: n of them.
+        plain, changed: (n, C) float32 of `features.pooled`, of the cells and of their changed copies.
+        recipe: how.
+
+    Returns:
+        A logistic regression on standardised channels, and what standardises them.
+    """
+    standard = Standard.of(plain)
+    is_all = np.array([image.is_all for image in images])
+    # Classes and subjects count evenly, so that a donor with 400 cells does not stand for all donors.
+    chance = chances(is_all, [image.subject for image in images])
+    weight = np.concatenate([chance * (1 - recipe.copies), chance * recipe.copies])
+    unit = LogisticRegression(C=1 / (recipe.penalty * plain.shape[1]), max_iter=500)
+    unit.fit(standard(np.concatenate([plain, changed])), np.tile(is_all, 2), weight)
+    return unit, standard

@@ -53,7 +53,7 @@ def describe(
     """
     if len(images) < _FEWEST:
         return None
-    drawn = _draw(images, seed)
+    drawn = draw(images, seed)
     found, seen = [], []
     for start in range(0, len(drawn), _CHUNK):
         cells = [read_cell(images[place].path) for place in drawn[start : start + _CHUNK]]
@@ -100,7 +100,7 @@ def statistics(found: np.ndarray, features: np.ndarray) -> dict[str, np.ndarray]
     }
 
 
-def _draw(images: Sequence[Image], seed: int) -> np.ndarray:
+def draw(images: Sequence[Image], seed: int) -> np.ndarray:
     """Places of at most `CELLS` of the images, in their order."""
     if len(images) <= CELLS:
         return np.arange(len(images))

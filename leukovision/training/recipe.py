@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES
 from leukovision.preprocessing import Input
 from leukovision.training.augment import Changes
 
@@ -20,14 +19,17 @@ class Recipe:
     """How a member is trained.
 
     Attributes:
-        preset: where the backbone is cut: `compact` in mid-network, `whole` further up, `full` nowhere.
-        trained: `heads` trains five heads on layers that keep the weights they start with; `layers` trains
-            nearly every layer, with a linear unit.
+        preset: `compact` cuts the backbones in mid-network, `whole` further up, `full` nowhere.
+        trained: `heads` fits a linear unit on layers that keep the weights they start with; `layers` trains
+            nearly every layer, too.
         input: how a cell becomes numbers.
-        changes: how much cells are changed, where layers are trained.
-        even_sizes: draw both classes alike among cells of one size, too. It takes away what size tells, and
-            nearly all that few large healthy cells could teach.
-        samples: how many are drawn in all, see `sampling.chances`.
+        changes: how much cells are changed.
+        penalty: of the squared weights of a unit on frozen layers, times its inputs, beside the mean loss.
+        copies: share of the weight that changed copies of the cells have, for a unit on frozen layers:
+            it then stands them better, and beyond a third new donors are told apart worse.
+        even_sizes: where layers are trained, draw both classes alike among cells of one size, too. It takes
+            away what size tells, and nearly all that few large healthy cells could teach.
+        samples: how many are drawn to train layers, see `sampling.chances`; what follows is for them as well.
         batch: how many of them go together.
         rate: of learning, at its highest; it falls along a cosine.
         decay: AdamW's weight decay.
@@ -41,50 +43,33 @@ class Recipe:
     trained: Literal["heads", "layers"] = "heads"
     input: Input = field(default_factory=Input)
     changes: Changes = field(default_factory=Changes)
+    penalty: float = 3e-6
+    copies: float = 0.3
     even_sizes: bool = False
-    samples: int = 70_000
-    batch: int = 128
-    rate: float = 1e-3
-    decay: float = 0.05
+    samples: int = 20_000
+    batch: int = 16
+    rate: float = 1e-4
+    decay: float = 0.01
     averaging: float = 0.98
     smoothing: float = 0.05
     seed: int = 1
 
+    @staticmethod
+    def of(
+        preset: str, input: Mapping[str, Any] = {}, changes: Mapping[str, Any] = {}, **given: Any
+    ) -> Recipe:
+        """The recipe of a preset, with what is given (not None) in place of its own.
 
-def recipes(
-    preset: str,
-    backbones: Sequence[str] = (),
-    input: Mapping[str, Any] = {},
-    changes: Mapping[str, Any] = {},
-    samples: int | None = None,
-    **given: Any,
-) -> dict[str, Recipe]:
-    """The recipe of each backbone in a preset, with what is given (not None) in place of its own.
-
-    Args:
-        preset: a key of `PRESETS`.
-        backbones: keys of `BACKBONES`; all of them by default.
-        input, changes: fields of `Input` and `Changes`.
-        samples: for the backbones whose layers are trained, if there are any; else for all.
-        given: other fields of `Recipe`.
-
-    Raises:
-        ValueError: there is no such preset or backbone, or an input that there is not.
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
-    chosen = backbones or tuple(BACKBONES)
-    if unknown := next((name for name in chosen if name not in BACKBONES), None):
-        raise ValueError(f"no backbone is called {unknown!r}; there are {', '.join(BACKBONES)}.")
-    made = {}
-    trains_layers = any(PRESETS[preset][name].trained == "layers" for name in chosen)
-    for name in chosen:
-        recipe = PRESETS[preset][name]
+        Raises:
+            ValueError: there is no such preset, or an input that there is not.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"--preset can be {' or '.join(PRESETS)}, not {preset!r}.")
+        recipe = PRESETS[preset]
         recipe = replace(recipe, input=_with(recipe.input, input), changes=_with(recipe.changes, changes))
         artifact.InputSpec(**asdict(recipe.input))
-        meant = recipe.trained == "layers" or not trains_layers
-        made[name] = _with(recipe, given | {"samples": samples if meant else None})
-    return made
+        result: Recipe = _with(recipe, given)
+        return result
 
 
 def _with(part: Any, given: Mapping[str, Any]) -> Any:
@@ -92,19 +77,11 @@ def _with(part: Any, given: Mapping[str, Any]) -> Any:
     return replace(part, **{key: value for key, value in given.items() if value is not None})
 
 
-_LAYERS: dict[str, Any] = {"trained": "layers", "samples": 20_000, "batch": 16, "rate": 1e-4, "decay": 0.01}
 _NATIVE = Input("crop", 192, "plain", field=192, chroma=6)
-_WHOLE = Recipe("whole", input=_NATIVE, **_LAYERS)
-PRESETS: dict[str, dict[str, Recipe]] = {
-    "compact": dict.fromkeys(BACKBONES, Recipe()),
-    "native": dict.fromkeys(BACKBONES, Recipe(input=_NATIVE))
-    | {"inception_v3": replace(_WHOLE, samples=6_400)},
-    "whole": dict.fromkeys(BACKBONES, _WHOLE),
-    "full": dict.fromkeys(BACKBONES, Recipe("full", input=Input("crop", 300, "plain"), **_LAYERS)),
-}
-"""By name and backbone.
+"""The middle of the frame at the camera's own resolution: most cells fill it, which hides their size."""
 
-`compact`: heads on frozen layers, each cell scaled to one area. `native`: the middle of the frame as the
-camera saw it; InceptionV3's layers are trained, the other two get heads: two cores do it in an hour or two.
-`whole`: nearly all layers of all three; `full`: those of the uncut networks. Both want a GPU.
-"""
+PRESETS = {
+    "compact": Recipe(input=_NATIVE, changes=Changes(resaved=1.0)),
+    "whole": Recipe("whole", "layers", _NATIVE),
+    "full": Recipe("full", "layers", Input("crop", 300, "plain")),
+}
