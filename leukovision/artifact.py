@@ -175,7 +175,8 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     Raises:
         StoreError: a value that float16 cannot hold.
     """
-    halves = {name: np.asarray(tensor).astype(np.float16) for name, tensor in tensors.items()}
+    # In C's order: safetensors writes the bytes as they lie, and a transposed array would be read scrambled.
+    halves = {name: np.asarray(tensor).astype(np.float16, order="C") for name, tensor in tensors.items()}
     for name, half in halves.items():
         if not np.isfinite(half).all():
             raise StoreError(f"{path}: tensor {name!r} does not fit into float16; train with a lower rate.")

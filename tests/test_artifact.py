@@ -254,3 +254,10 @@ def test_a_pickle_in_place_of_tensors_is_refused(folder: Path) -> None:
 
 def test_the_embedded_ensemble_is_small_enough_to_come_with_the_code(ensemble: Ensemble) -> None:
     assert sum(path.stat().st_size for path in ensemble.found.folder.iterdir()) <= 45e6
+
+
+def test_a_tensor_is_read_as_it_was_written_however_it_lay_in_memory(tmp_path: Path) -> None:
+    tensor = np.arange(6, dtype=np.float32).reshape(2, 3)
+    artifact.write_tensors(tmp_path / "t.safetensors", {"c": tensor, "transposed": tensor.T})
+    read = artifact.read_tensors(tmp_path / "t.safetensors")
+    assert (read["c"] == tensor).all() and (read["transposed"] == tensor.T).all()

@@ -58,6 +58,7 @@ def card(manifest: artifact.Manifest, content: Mapping[str, Any]) -> str:
     people, decided = content["subjects"], known(content["decided"])
     input, (low, high) = manifest.input, manifest.thresholds.abstain
     field = "the cell scaled to one area" if input.geometry == "fill" else f"the middle {input.field} px"
+    chroma = f", chroma averaged over {input.chroma} px" if input.chroma > 1 else ""
     colour = (
         "each colour channel standardised on the cell" if input.colour == "standardised" else "plain colour"
     )
@@ -86,7 +87,7 @@ microscopes, other cells.
 - Trained on {images.get("ALL", "?")} ALL and {images.get("healthy", "?")} healthy cells of
   {trained.get("ALL", "?")} subjects with ALL and {trained.get("healthy", "?")} healthy donors of C-NMC 2019
   (doi:10.7937/tcia.2019.dc64i46r). `ensemble.json` has everything that was set.
-- Input: {field}, {input.size} px, {colour}.
+- Input: {field}, at {input.size} px; {colour}{chroma}.
 - Judged on {content["cells"]:,} cells of {people["ALL"]} subjects with ALL and {people["healthy"]} healthy
   donors, by networks of the same recipe that had seen none of the subjects they judge.
 - p(ALL) is meant for where half of the cells of any one size are ALL.

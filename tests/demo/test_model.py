@@ -48,6 +48,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     figures = content["figures"]
     figures["unseen"]["ensemble"].pop("matched_auc", None)
     figures.pop("saved_again", None)
+    figures.pop("shift", None)
     (folder / "README.md").unlink()
     (folder / "ensemble.json").write_text(json.dumps(content | {"limits": ""}))
     page = model.model_html(Found(folder, "here"))

@@ -70,7 +70,7 @@ def test_a_pdf_says_in_words_what_the_page_says(one: report.Report, tmp_path: Pa
     said = " ".join(said.split())
     assert isinstance(content, report.CellReport)
     for words in (content.headline, content.sum, content.check.words, content.unseen, content.limits,
-                  "Not a medical device", "2026-01-02 03:04 UTC", "compact 1.3"):  # fmt: skip
+                  "Not a medical device", "2026-01-02 03:04 UTC", "compact 2.0"):  # fmt: skip
         assert " ".join(words.split()) in said, words
     info = text_of(one.made("pdf"), tmp_path, "pdfinfo")
     assert re.search(r"Tagged: +yes", info) and re.search(r"Title: +Report on #strong\[a\]", info)
