@@ -63,11 +63,12 @@ def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained
 def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
     data: Path, trained: Path, tmp_path: Path
 ) -> None:
-    (kept,) = (trained.parent / "kept").glob("*.npz")
-    before = kept.stat().st_mtime_ns
-    more = ("--hold-out", "1,H1", "--features", str(kept.parent))
+    kept = sorted((trained.parent / "kept").glob("*.npz"))
+    assert len(kept) == 2  # of the cells as they are, and of their changed copies
+    before = [file.stat().st_mtime_ns for file in kept]
+    more = ("--hold-out", "1,H1", "--features", str(trained.parent / "kept"))
     subprocess.run(command(data, tmp_path / "again", *more), check=True, capture_output=True)
-    assert kept.stat().st_mtime_ns == before
+    assert [file.stat().st_mtime_ns for file in kept] == before
     first, again = (
         artifact.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again")
     )

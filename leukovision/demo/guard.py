@@ -143,10 +143,11 @@ class Guard:
             raise _RefusedError(429, "guard.open", limit=OPEN, seconds=10)
         if scope["method"] != "POST":
             # Gradio would begin an answer, break it off, and write a page of its log.
-            asked = path.removeprefix("call/") if path.startswith("call/") else None
             if path.strip("/") == "queue/data":
-                asked = QueryParams(scope["query_string"]).get("session_hash", "")
-            if asked is not None and not self.turns.is_open(asked.strip("/").rpartition("/")[2]):
+                known = self.turns.knows(QueryParams(scope["query_string"]).get("session_hash", ""))
+            else:
+                known = not path.startswith("call/") or self.turns.is_open(path.strip("/").rpartition("/")[2])
+            if not known:
                 raise _RefusedError(404, "guard.gone")
             return await self.app(scope, receive, send)
         if path.strip("/") == "login":

@@ -65,6 +65,11 @@ class Turns:
         pending = self._queue.pending_event_ids_session
         return bool(pending.get(name)) or any(name in events for events in pending.values())
 
+    def knows(self, page: str) -> bool:
+        """Whether a page of this name has asked for something lately. It may open its stream again when
+        all that it asked for has just been fetched, which is no fault."""
+        return page in self._queue.pending_messages_per_session
+
     def is_busy(self) -> bool:
         """Whether an event waits or is under way."""
         return bool(len(self._queue) or any(self._queue.active_jobs))
