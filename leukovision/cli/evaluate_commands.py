@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,19 @@ from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
 from leukovision.cli.options import PARTS, SPLIT
 from leukovision.cli.terminal import console, errors_as_sentences, progress
+
+if TYPE_CHECKING:
+    from leukovision.training.dataset import Image
+
+
+def _chosen(data: Path, only: str, split: str) -> list[Image]:
+    """The images in a folder that are of `only` (all if it is empty), each once."""
+    from leukovision.evaluation import score
+    from leukovision.training import dataset
+
+    images = dataset.read_images(data)
+    mask = dataset.chosen(images, only, split) if only else [True] * len(images)
+    return score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
 
 
 def evaluate(
@@ -32,13 +45,10 @@ def evaluate(
     """Score labelled cells, and measure each member and the ensemble on them."""
     from leukovision.evaluation import figures as measured
     from leukovision.evaluation import predictions, score
-    from leukovision.training import dataset
 
     rows: list[dict[str, Any]] = []
     with errors_as_sentences():
-        images = dataset.read_images(data)
-        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
-        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        images = _chosen(data, only, split)
         tests = score.held_out(ensembles, images, everything=bool(only))
         if sample:
             kept = set(score.sample([image for _, test in tests for image in test], sample))
@@ -65,12 +75,9 @@ def resave(
     from leukovision import artifact
     from leukovision.evaluation import predictions, saved_again, score
     from leukovision.evaluation.tables import shown
-    from leukovision.training import dataset
 
     with errors_as_sentences():
-        images = dataset.read_images(data)
-        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
-        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        images = _chosen(data, only, split)
         images = score.sample(images, sample)
         loaded = loading.load(ensemble)
         with progress("cells") as advance:
@@ -152,16 +159,13 @@ def trust(
     """Measure how far each method's maps can be trusted, on cells that the networks had not seen."""
     from leukovision.evaluation import saliency_benchmark, score
     from leukovision.explain.methods import METHODS
-    from leukovision.training import dataset
 
     rows: list[dict[str, Any]] = []
     with errors_as_sentences():
         chosen = methods.split(",") if methods else list(METHODS)
         if odd := [name for name in chosen if name not in METHODS]:
             raise ValueError(f"no method is called {odd[0]!r}; there are {', '.join(METHODS)}.")
-        images = dataset.read_images(data)
-        mask = dataset.chosen(images, only, split) if only else [True] * len(images)
-        images = score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
+        images = _chosen(data, only, split)
         tests = score.held_out(ensembles, images, everything=bool(only))
         kept = set(score.sample([image for _, test in tests for image in test], cells))
         for folder, test in tests:

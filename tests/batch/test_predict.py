@@ -61,14 +61,18 @@ def test_pictures_of_a_zip_are_judged_as_those_of_a_folder(ensemble: Ensemble, d
     assert set(tmp_path.rglob("*")) == before
 
 
-def lying(path: Path) -> Path:
-    """A zip whose directory says that an entry is smaller than it is."""
-    zipped(path, **{"a.png": png(0)})
+def made_to_lie(path: Path) -> Path:
+    """A zip whose directory now says that its entry has 1,000 bytes."""
     content = bytearray(path.read_bytes())
     place = content.rindex(b"PK\x01\x02")
     content[place + 24 : place + 28] = (1000).to_bytes(4, "little")
     path.write_bytes(content)
     return path
+
+
+def lying(path: Path) -> Path:
+    """A zip whose directory says that an entry is smaller than it is."""
+    return made_to_lie(zipped(path, **{"a.png": png(0)}))
 
 
 @pytest.mark.parametrize(
@@ -126,11 +130,7 @@ def bomb(path: Path, kind: int, size: int) -> Path:
     with zipfile.ZipFile(path, "w", kind) as archive, archive.open("a.png", "w") as entry:
         for _ in range(size // 1024**2):
             entry.write(bytes(1024**2))
-    content = bytearray(path.read_bytes())
-    place = content.rindex(b"PK\x01\x02")
-    content[place + 24 : place + 28] = (1000).to_bytes(4, "little")
-    path.write_bytes(content)
-    return path
+    return made_to_lie(path)
 
 
 @pytest.mark.parametrize(
