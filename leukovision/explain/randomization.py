@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukovision.backbones import build
+from leukovision.backbones import HEAD, build
 from leukovision.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def twin(ensemble: Ensemble, depth: str = "head", seed: int = 0) -> Ensemble:
 
 def _shuffle(network: keras.Model, share: float, permutation: Callable[[np.ndarray], np.ndarray]) -> None:
     """Shuffle the head, and this share of the backbone's layers with a kernel, the top ones."""
-    head = [network.get_layer(name) for name in ("context", "gate")]
+    head = [network.get_layer(name) for name in ("context", "gate", HEAD)]
     rest = [
         layer for layer in network.layers
         if layer not in head and any(len(w.shape) == 4 for w in layer.weights)
@@ -55,6 +55,6 @@ def _shuffle(network: keras.Model, share: float, permutation: Callable[[np.ndarr
     for layer in head + rest[len(rest) - round(share * len(rest)) :]:
         for variable in layer.weights:
             values = np.asarray(variable)
-            # Also the biases of the head: each holds what a channel counts. Statistics of batches stay.
+            # Of the head everything: each number holds what a channel counts. Statistics of batches stay.
             if layer in head or values.ndim == 4:
                 variable.assign(permutation(values.ravel()).reshape(values.shape))

@@ -65,7 +65,7 @@ def test_nobody_gets_another_s_answer_who_does_not_know_its_name(page):
     guesses = [secrets.token_hex(16) for _ in range(20)] + [
         "",
         "*",
-        "mine",
+        "mine to",
         event[:-1],
         event[1:],
         event.upper(),
