@@ -272,7 +272,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         )
     else:
         seen = (
-            f'<div class="lv-prompt" data-act="choose">{_DROP}<strong>{texts("analyse.prompt")}</strong>'
+            f'<div class="lv-prompt" data-act="choose">{_DROP}<strong>{prompt_html("analyse", texts)}</strong>'
             f"<span>{texts('analyse.kinds')}</span></div>"
         )
     names = [texts.said(base_name(one.name)) for one in examples]
@@ -298,6 +298,14 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         "</dialog>"
         f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>'
         f"{note}</div></section>"
+    )
+
+
+def prompt_html(tab: str, texts: Texts) -> str:
+    """What to do with the zone of a tab: where there is no mouse, nothing can be dropped."""
+    return (
+        f'<span class="lv-mouse">{texts(f"{tab}.prompt")}</span>'
+        f'<span class="lv-touch">{texts(f"{tab}.prompt_touch")}</span>'
     )
 
 

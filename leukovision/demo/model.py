@@ -105,17 +105,17 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
         notes.append(texts("model.matched"))
     decided = unseen.get("decided")
     if isinstance(decided, Mapping):
-        share, right = _figure(decided.get("coverage"), texts), decided.get("accuracy")
+        share, right = decided.get("coverage"), decided.get("accuracy")
         low, high = manifest.thresholds.abstain
-        if share and isinstance(right, Mapping) and _figure(right, texts):
-            least = at_least(right["low"])
+        if _figure(share, texts) and _figure(right, texts):
+            share, least = 100 * share["value"], at_least(right["low"])  # type: ignore[index]
             notes.append(texts("model.decided", low=low, high=high, share=share, least=least))
     if set(names) == {"ensemble"}:
         notes.append(texts("model.no_single"))
     said = "".join(f"<p>{one}</p>" for one in notes)
     return _section(
         texts("model.figures"),
-        _table(heads, rows) + said + _shift(manifest.figures.get("shift"), texts)
+        _table(heads, rows, "lv-figures") + said + _shift(manifest.figures.get("shift"), texts)
         + _saved_again(manifest.figures.get("saved_again"), texts),
     )  # fmt: skip
 
@@ -147,7 +147,7 @@ def _saved_again(found: object, texts: Texts) -> str:
             rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     heads = "<td></td>" + "".join(f'<th scope="col">{texts(f"model.saved.{key}")}</th>' for key in columns)
-    return f"<p>{texts('model.saved_again')}</p>{_table(heads, rows)}" if rows else ""
+    return f"<p>{texts('model.saved_again')}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
 
 
 def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
@@ -248,9 +248,9 @@ def _section(title: str, content: str) -> str:
     return f"<section><h3>{title}</h3>{content}</section>"
 
 
-def _table(heads: str, rows: str) -> str:
+def _table(heads: str, rows: str, kind: str = "") -> str:
     return (
-        f'<div class="lv-wide" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
+        f'<div class="lv-wide {kind}" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -26,6 +26,8 @@ def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) ->
     Returns:
         What is said first ("ALL, 93 %") and what follows it ("all three backbones agree").
     """
+    if not analysis.in_domain:
+        return texts("words.undecided"), texts("words.unlike")
     said = texts(f"words.{analysis.decision}")
     if analysis.decision == "unsure":
         return said, f"p(ALL) = {texts.figure(analysis.p_all, '.2f')}"

@@ -101,7 +101,9 @@ def batch_layout(
             "" if row.p_all is None else texts.figure(row.p_all, ".2f"),
             texts("batch.agree", own=own, of=of) if of else "",
             "" if row.in_domain is None else texts("batch.yes" if row.in_domain else "batch.no"),
-            "; ".join(filter(None, (row.error or ("" if row.in_domain else row.reason), row.marks))),
+            " ".join(
+                filter(None, (row.error or ("" if row.in_domain else row.reason), row.marks and f"({row.marks})"))
+            ),
         ]
 
     return _layout(content, texts("report.batch_title", count=len(content.rows)), texts) | {
