@@ -149,8 +149,7 @@ def batch_html(texts: Texts = ENGLISH) -> str:
     limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
     return (
         f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" {limits}>'
-        f'<div class="lv-zone lv-many"><div class="lv-prompt" data-act="choose">'
-        f"<strong>{analyse.prompt_html('batch', texts)}</strong><span>{texts('batch.kinds')}</span></div></div>"
+        f'<div class="lv-zone lv-many">{analyse.prompt_html("batch", texts)}</div>'
         '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
         f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'
         f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from leukovision.artifact import Manifest, file_in, read_manifest
 from leukovision.demo import charts, scores, visitor
+from leukovision.demo.glossary import term
 from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
 from leukovision.i18n import ENGLISH, Texts
@@ -79,7 +80,7 @@ def _members(manifest: Manifest, texts: Texts) -> str:
     )
     return _section(
         texts("model.members", count=len(manifest.members)),
-        f"{_table(heads, rows)}<p>{texts('model.pooled')}</p>",
+        f"{_table(heads, rows)}<p>{texts('model.pooled', evidence=term(texts, 'evidence'))}</p>",
     )
 
 
@@ -95,7 +96,7 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     for key in FIGURES:
         cells = [_figure(unseen[name].get(key), texts) for name in names]
         if any(cells):
-            rows += f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th>'
+            rows += f'<tr><th scope="row">{term(texts, key, texts(f"model.figure.{key}"))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     if not rows:
         return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
@@ -147,7 +148,8 @@ def _saved_again(found: object, texts: Texts) -> str:
             rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     heads = "<td></td>" + "".join(f'<th scope="col">{texts(f"model.saved.{key}")}</th>' for key in columns)
-    return f"<p>{texts('model.saved_again')}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
+    said = texts("model.saved_again", evidence=term(texts, "evidence"))
+    return f"<p>{said}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
 
 
 def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
