@@ -241,6 +241,8 @@ def example_cells(folder: Path | None) -> list[Cell]:
     """
     if folder is None:
         return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; --examples wants one with pictures of cells.")
     cells: list[Cell] = []
     for path in sorted(folder.iterdir()):
         if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:
