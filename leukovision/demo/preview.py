@@ -23,6 +23,8 @@ SIZE = (1200, 630)
 
 PATH = "/preview.png"
 
+_CHARSET = '<meta charset="utf-8" />'
+
 
 def route() -> Route:
     """Where the picture is served."""
@@ -42,10 +44,10 @@ def tags(request: Request) -> Markup:
         "og:description": f"{texts('page.what')} {texts('page.disclaimer')}",
         "og:image": image,
         "og:image:alt": texts("page.preview"),
-        "twitter:card": "summary_large_image",
     }
+    named = {"twitter:card": "summary_large_image", "description": said["og:description"]}
     found = [f'<meta property="{key}" content="{escape(value)}">' for key, value in said.items()]
-    found.append(f'<meta name="description" content="{escape(said["og:description"])}">')
+    found += [f'<meta name="{key}" content="{escape(value)}">' for key, value in named.items()]
     return Markup("".join(found))
 
 
@@ -64,9 +66,9 @@ class _Loader(BaseLoader):
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
-        source, *rest = self.own.get_source(environment, template)
+        source, name, fresh = self.own.get_source(environment, template)
         source = re.sub(r'<meta\s+(property="og:|name="twitter:)[^>]*>', "", source)
-        return (source.replace("<head>", "<head>{{ lv_tags(request) }}", 1), *rest)
+        return source.replace(_CHARSET, f"{_CHARSET}{{{{ lv_tags(request) }}}}", 1), name, fresh
 
 
 @cache

@@ -177,7 +177,7 @@ def _parts(analysis: Analysis, texts: Texts) -> str:
         f'<th scope="col">{term(texts, "network")}</th><th scope="col">{term(texts, "probability")}</th>'
         f'<th scope="col" colspan="2">{adds}</th></tr></thead>'
         f"<tbody>{rows}</tbody>"
-        f"<tfoot>{row(texts('result.ensemble'), analysis.p_all, analysis.logit, 0.0)}</tfoot></table>"
+        f"<tfoot>{row(texts('result.together'), analysis.p_all, analysis.logit, 0.0)}</tfoot></table>"
     )
 
 
@@ -230,10 +230,11 @@ def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
         [(name, curve.shares.tolist(), p_all_of(maps.target, curve).tolist()) for name, curve in shown],
         texts("result.check_axis"), texts("result.check_up"), ticks, texts=texts,
     )  # fmt: skip
-    title = texts("result.check")
+    title, verdict = texts("result.check"), texts(f"words.verdict.{check.verdict}")
+    seen = check_line(maps.target, check, texts).removeprefix(verdict)
     return (
         f'<section class="lv-check" aria-label="{title}"><div><h3>{title}</h3>'
-        f"<p>{check_line(maps.target, check, texts)}</p></div>{chart}</section>"
+        f"<p><strong>{verdict}</strong> {seen}</p></div>{chart}</section>"
     )
 
 
