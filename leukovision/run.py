@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -28,17 +29,20 @@ class Outputs:
         tables: by kind, a key of `batch.TABLES`.
         report: a report; its ending says of which kind.
         maps: a folder for the maps of each cell.
+        geojson: the cells of a photo, of one file alone.
     """
 
     tables: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None
     maps: Path | None = None
+    geojson: Path | None = None
 
     @property
     def files(self) -> dict[str, Path]:
         """By the option that names it."""
         named = {f"--{kind}": path for kind, path in self.tables.items()}
-        return named | ({"--report": self.report} if self.report else {})
+        others = {"--report": self.report, "--geojson": self.geojson}
+        return named | {option: path for option, path in others.items() if path}
 
     @property
     def kept(self) -> Path | None:
@@ -110,6 +114,7 @@ def run(
     views: int | None = None,
     progress: Callable[[int, int], object] = lambda *_: None,
     telling: Callable[[str], object] = lambda _: None,
+    read: Callable[[batch.File], list[batch.Seen]] = batch.read,
 ) -> list[batch.Row]:
     """Judge files, and write what is wanted of them.
 
@@ -124,13 +129,14 @@ def run(
         views: as in `Ensemble.analyse`.
         progress: called with how many files are done, of how many.
         telling: told, in sentences, what of an earlier run there is.
+        read: how the cells of a file are read.
 
     Raises:
         StoppedError: by Ctrl-C, or whatever raises KeyboardInterrupt.
         OSError: something cannot be written, with a sentence; rows that were found stay.
     """
     if not outputs.kept:
-        return _judged(ensemble, files, outputs, views, progress, None)
+        return _judged(ensemble, files, outputs, views, progress, None, read)
     what = journal.job(ensemble.manifest, files, views)
     what |= {"maps": str(outputs.maps), "report": bool(outputs.report)}
     with journal.opened(outputs.kept, what) as kept:
@@ -138,7 +144,7 @@ def run(
             telling(f"{kept.path}: is of other files, or by another ensemble; begun anew.")
         if kept.found:
             telling(f"{kept.path}: has {len(kept.found)} of {len(files)} files; going on from there.")
-        rows = _judged(ensemble, files, outputs, views, progress, kept)
+        rows = _judged(ensemble, files, outputs, views, progress, kept, read)
         kept.forget()
     return rows
 
@@ -150,13 +156,15 @@ def _judged(
     views: int | None,
     progress: Callable[[int, int], object],
     kept: journal.Journal | None,
+    read: Callable[[batch.File], list[batch.Seen]],
 ) -> list[batch.Row]:
     rows: list[batch.Row] = []
+    features: list[dict[str, Any]] = []
     thumbnails: list[bytes] = []
     last: batch.Judged | None = None
     done = 0
-    # A report on one cell shows more of it than a row has.
-    alone = outputs.report is not None and len(files) == 1
+    # A report on one cell, and GeoJSON, show more of it than a row has.
+    alone = bool(outputs.report or outputs.geojson) and len(files) == 1
     if kept and not alone:
         try:
             cells = [cell for entry in kept.found for cell in entry["cells"]]
@@ -168,11 +176,14 @@ def _judged(
     held: list[dict[str, object]] = []
     try:
         progress(done, len(files))
-        for last in batch.judged(ensemble, files[done:], views):
+        for last in batch.judged(ensemble, files[done:], views, read):
             if last.analysis and outputs.maps:
                 _write_maps(last.analysis, last.row.file, outputs.maps, len(rows) + 1)
             small = batch.thumbnail(last.cell) if last.cell and outputs.report else b""
             rows.append(last.row)
+            if outputs.geojson and last.contour is not None:
+                of = f"{ensemble.source.name} {ensemble.source.version}"
+                features.append(batch.feature(last.contour, len(rows), last.row.marks, last.row, of))
             thumbnails.append(small)
             held.append({"row": last.row.model_dump(), "thumbnail": base64.b64encode(small).decode()})
             if last.last:
@@ -182,6 +193,8 @@ def _judged(
                 progress(done, len(files))
         for kind, path in outputs.tables.items():
             artifact.write_whole(path, batch.TABLES[kind](rows))
+        if outputs.geojson:
+            artifact.write_whole(outputs.geojson, batch.collection(features))
         if outputs.report:
             single = last if alone and len(rows) == 1 else None
             _write_report(outputs.report, ensemble, rows, thumbnails, single)
