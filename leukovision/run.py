@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from leukovision import artifact, batch, report
 from leukovision.batch import journal, sources
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain.overlay import overlays
+from leukovision.report import fhir
 
 KEPT = ".part"
 """Ending of the file beside the first table that holds the rows until the table is written."""
@@ -30,18 +32,24 @@ class Outputs:
         report: a report; its ending says of which kind.
         maps: a folder for the maps of each cell.
         geojson: the cells of a photo, of one file alone.
+        fhir: a FHIR Bundle on the cells of one person.
+        subject: reference to that person, for it.
+        made: when, for report and Bundle; now by default.
     """
 
     tables: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None
     maps: Path | None = None
     geojson: Path | None = None
+    fhir: Path | None = None
+    subject: str | None = None
+    made: datetime | None = None
 
     @property
     def files(self) -> dict[str, Path]:
         """By the option that names it."""
         named = {f"--{kind}": path for kind, path in self.tables.items()}
-        others = {"--report": self.report, "--geojson": self.geojson}
+        others = {"--report": self.report, "--geojson": self.geojson, "--fhir": self.fhir}
         return named | {option: path for option, path in others.items() if path}
 
     @property
@@ -138,7 +146,7 @@ def run(
     if not outputs.kept:
         return _judged(ensemble, files, outputs, views, progress, None, read)
     what = journal.job(ensemble.manifest, files, views)
-    what |= {"maps": str(outputs.maps), "report": bool(outputs.report)}
+    what |= {"maps": str(outputs.maps), "report": bool(outputs.report or outputs.fhir)}
     with journal.opened(outputs.kept, what) as kept:
         if kept.other:
             telling(f"{kept.path}: is of other files, or by another ensemble; begun anew.")
@@ -164,7 +172,7 @@ def _judged(
     last: batch.Judged | None = None
     done = 0
     # A report on one cell, and GeoJSON, show more of it than a row has.
-    alone = bool(outputs.report or outputs.geojson) and len(files) == 1
+    alone = bool(outputs.report or outputs.geojson or outputs.fhir) and len(files) == 1
     if kept and not alone:
         try:
             cells = [cell for entry in kept.found for cell in entry["cells"]]
@@ -179,7 +187,7 @@ def _judged(
         for last in batch.judged(ensemble, files[done:], views, read):
             if last.analysis and outputs.maps:
                 _write_maps(last.analysis, last.row.file, outputs.maps, len(rows) + 1)
-            small = batch.thumbnail(last.cell) if last.cell and outputs.report else b""
+            small = batch.thumbnail(last.cell) if last.cell and (outputs.report or outputs.fhir) else b""
             rows.append(last.row)
             if outputs.geojson and last.contour is not None:
                 of = f"{ensemble.source.name} {ensemble.source.version}"
@@ -195,9 +203,8 @@ def _judged(
             artifact.write_whole(path, batch.TABLES[kind](rows))
         if outputs.geojson:
             artifact.write_whole(outputs.geojson, batch.collection(features))
-        if outputs.report:
-            single = last if alone and len(rows) == 1 else None
-            _write_report(outputs.report, ensemble, rows, thumbnails, single)
+        if outputs.report or outputs.fhir:
+            _write_reports(outputs, ensemble, rows, thumbnails, last if alone and len(rows) == 1 else None)
     except KeyboardInterrupt:
         raise StoppedError(done, rows[: len(rows) - len(held)], kept.path if kept else None) from None
     return rows
@@ -221,21 +228,26 @@ def write_picture(path: Path, image: Image.Image, kind: str) -> None:
     artifact.write_whole(path, content.getvalue())
 
 
-def _write_report(
-    path: Path,
+def _write_reports(
+    outputs: Outputs,
     ensemble: Ensemble,
     rows: Sequence[batch.Row],
     thumbnails: Sequence[bytes],
     last: batch.Judged | None,
 ) -> None:
     """Of the one cell if there is only one, with the check of its map; or else of all of them."""
+    path, when = outputs.report, outputs.made
     if last and last.cell and last.analysis:
         picture = ensemble.input.picture(last.cell, report.SIDE)
-        made = report.of_cell(ensemble, last.analysis, picture, last.row.file)
+        made = report.of_cell(ensemble, last.analysis, picture, last.row.file, when)
     else:
-        report.check_name(path, len(rows))
-        made = report.of_batch(ensemble, rows, thumbnails)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind == "png":
-        sources.note(path, sources.MAPS)
-    artifact.write_whole(path, made.made(kind))
+        if path:
+            report.check_name(path, len(rows))
+        made = report.of_batch(ensemble, rows, thumbnails, when)
+    if outputs.fhir:
+        artifact.write_whole(outputs.fhir, fhir.bundle(made, ensemble, rows, outputs.subject))
+    if path:
+        kind = path.suffix.lower().removeprefix(".")
+        if kind == "png":
+            sources.note(path, sources.MAPS)
+        artifact.write_whole(path, made.made(kind))

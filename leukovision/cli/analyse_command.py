@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,19 @@ def analyse(
             "photo alone."
         ),
     ] = None,
+    fhir_file: Annotated[
+        Path | None,
+        typer.Option("--fhir", help="Write a FHIR R4 Bundle here: what is said of the cells of one person."),
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Reference to that person, for --fhir: Patient/ID. None is made up.")
+    ] = None,
+    made: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Time on --report and --fhir, UTC; now by default. With it, same input, same bytes."
+        ),
+    ] = None,
     slide: Annotated[
         bool, typer.Option("--slide", help="Say of each folder or zip file, too: the cells of one person.")
     ] = False,
@@ -71,7 +85,7 @@ def analyse(
 ) -> None:
     """Decide on cells: a row each, also for each cell of a photo, and for a file that cannot be read."""
     from leukovision import batch, run
-    from leukovision.report import check_name
+    from leukovision.report import check_name, fhir
 
     named = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
     tables = {kind: path for kind, path in named.items() if path}
@@ -81,12 +95,17 @@ def analyse(
             raise ValueError(f"--views can be 1 or 8, not {views}.")
         if workers and not ray:
             raise ValueError("--workers are those of --ray; give --ray local, or the address of a cluster.")
-        if ray and (not parquet_file or report_file or maps or geojson or outlines):
-            raise ValueError(
-                "--ray wants --parquet FOLDER, and none of --report, --maps, --geojson, --outlines."
-            )
+        others = {
+            "--report": report_file, "--maps": maps, "--geojson": geojson, "--outlines": outlines,
+            "--fhir": fhir_file,
+        }  # fmt: skip
+        if ray and (not parquet_file or any(others.values())):
+            raise ValueError(f"--ray wants --parquet FOLDER, and none of {', '.join(others)}.")
+        if fhir_file or subject:
+            fhir.check(subject)
         folders = {"--parquet": tables.pop("parquet")} if ray else {"--maps": maps} if maps else {}
-        outputs = run.Outputs(tables, report_file, maps, geojson)
+        when = made.replace(tzinfo=UTC) if made else None
+        outputs = run.Outputs(tables, report_file, maps, geojson, fhir_file, subject, when)
         files = batch.find(paths, lambda why: left.update([why]))
         if report_file:
             check_name(report_file, len(files))
