@@ -152,18 +152,18 @@ def of_batch(
         texts: of a language.
     """
     decide = ensemble.manifest.thresholds.decide
-    told = [_without_path(row, texts) for row in rows]
-    agreement = [row.agreement(decide) for row in told]
+    short = [told(row, texts) for row in rows]
+    agreement = [row.agreement(decide) for row in short]
     content = BatchReport(
         **_common(ensemble, made, texts),
         slides=_slides(ensemble, rows, texts),
-        counts=counts(told),
+        counts=counts(short),
         disagree=sum(own < count for own, count in agreement),
-        odd=sum(row.in_domain is False for row in told),
-        rows=told,
+        odd=sum(row.in_domain is False for row in short),
+        rows=short,
     )
     falling = sorted(
-        ((row.p_all, row.decision, thumb) for row, thumb in zip(told, thumbnails, strict=True)
+        ((row.p_all, row.decision, thumb) for row, thumb in zip(short, thumbnails, strict=True)
          if row.p_all is not None and thumb),
         key=lambda one: -one[0],
     )  # fmt: skip
@@ -269,7 +269,7 @@ def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
     )
 
 
-def _without_path(row: Row, texts: Texts) -> Row:
+def told(row: Row, texts: Texts) -> Row:
     """The same row with the file's base name, in its sentences too, which are cut where they are long."""
     name = base_name(row.file)
     shown = {
