@@ -80,7 +80,7 @@ def test_the_quick_check_tells_a_map_of_what_counts_from_its_opposite(numbers: n
         """It minds every change of the right half of the cell, and nothing else."""
 
         def logits(self, pictures: np.ndarray) -> np.ndarray:
-            return 3 - 40 * np.abs(pictures - numbers)[:, right].mean(axis=(1, 2))
+            return 3 - 200 * np.abs(pictures - numbers)[:, right].mean(axis=(1, 2))
 
     class Deaf(SimpleNamespace):
         def logits(self, pictures: np.ndarray) -> np.ndarray:
