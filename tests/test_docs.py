@@ -53,4 +53,4 @@ def test_the_tutorial_runs_from_a_cell_to_what_its_map_proves() -> None:
         assert not cell.get("outputs"), "keep outputs out of the notebook: they are of one machine"
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
-    assert -1 <= names["likeness"] <= 1 and 0 <= names["by_map"].area <= 1
+    assert -1 <= names["likeness"] <= 1 and names["check"].verdict in ("yes", "chance", "unclear")

@@ -210,7 +210,7 @@ def _summary(rows: list[Row], files: int, source: str, left: Counter[str], shown
                 plain(row.file),
                 row.decision or "error",
                 *("" if p is None else f"{p:.3f}" for p in cells),
-                plain("; ".join(filter(None, (row.error or row.reason, row.marks)))),
+                plain(" ".join(filter(None, (row.error or row.reason, row.marks and f"({row.marks})")))),
             )
         Console().print(table)
     for row in rows:

@@ -103,11 +103,7 @@ def of_cell(
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     maps = cams(analysis)
-    constants = {key: member.constant for key, member in analysis.members.items()}
-    said = {
-        key: sentences.describe_map(cam, outline, constants.get(key, analysis.constant), texts)
-        for key, cam in maps.items()
-    }
+    said = {key: sentences.describe_map(cam, outline, texts) for key, cam in maps.items()}
     content = CellReport(
         **_common(ensemble, made, texts),
         file=name,
@@ -117,6 +113,9 @@ def of_cell(
         constant=analysis.constant,
         headline=first,
         then=then,
+        record=sentences.record(analysis.decision, ensemble.manifest.figures, texts)
+        if analysis.in_domain
+        else "",
         in_domain=analysis.in_domain,
         reason=texts.said(analysis.reason),
         members=[
@@ -258,13 +257,15 @@ def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
     target: Literal["ALL", "healthy"] = "ALL" if analysis.logit >= 0 else "healthy"
     sign = 1 if target == "ALL" else -1
     numbers = ensemble.input.numbers(analysis.picture)
-    own, random = against_chance(ensemble, numbers, sign * analysis.cam, target)
+    found = against_chance(ensemble, numbers, sign * analysis.cam, target)
     return Check(
         target=target,
-        shares=own.shares.tolist(),
-        by_map=sentences.p_all_of(target, own).tolist(),
-        by_chance=sentences.p_all_of(target, random).tolist(),
-        words=sentences.check_line(target, own, random, texts),
+        shares=found.by_map.shares.tolist(),
+        by_map=sentences.p_all_of(target, found.by_map).tolist(),
+        opposed=sentences.p_all_of(target, found.opposed).tolist(),
+        by_chance=sentences.p_all_of(target, found.by_chance).tolist(),
+        verdict=found.verdict,  # type: ignore[arg-type]
+        words=sentences.check_line(target, found, texts),
     )
 
 
