@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test check lint docs bench figures figures-whole trust audit-dependencies
 
 demo: .venv/installed
-	$(BIN)/python app.py
+	$(BIN)/leukovision demo --open
 
 test: .venv/installed-dev lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

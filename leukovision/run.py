@@ -7,7 +7,9 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -15,6 +17,7 @@ from leukovision import artifact, batch, report
 from leukovision.batch import journal, sources
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain.overlay import overlays
+from leukovision.report import fhir
 
 KEPT = ".part"
 """Ending of the file beside the first table that holds the rows until the table is written."""
@@ -28,17 +31,26 @@ class Outputs:
         tables: by kind, a key of `batch.TABLES`.
         report: a report; its ending says of which kind.
         maps: a folder for the maps of each cell.
+        geojson: the cells of a photo, of one file alone.
+        fhir: a FHIR Bundle on the cells of one person.
+        subject: reference to that person, for it.
+        made: when, for report and Bundle; now by default.
     """
 
     tables: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None
     maps: Path | None = None
+    geojson: Path | None = None
+    fhir: Path | None = None
+    subject: str | None = None
+    made: datetime | None = None
 
     @property
     def files(self) -> dict[str, Path]:
         """By the option that names it."""
         named = {f"--{kind}": path for kind, path in self.tables.items()}
-        return named | ({"--report": self.report} if self.report else {})
+        others = {"--report": self.report, "--geojson": self.geojson, "--fhir": self.fhir}
+        return named | {option: path for option, path in others.items() if path}
 
     @property
     def kept(self) -> Path | None:
@@ -110,6 +122,7 @@ def run(
     views: int | None = None,
     progress: Callable[[int, int], object] = lambda *_: None,
     telling: Callable[[str], object] = lambda _: None,
+    read: Callable[[batch.File], list[batch.Seen]] = batch.read,
 ) -> list[batch.Row]:
     """Judge files, and write what is wanted of them.
 
@@ -124,21 +137,22 @@ def run(
         views: as in `Ensemble.analyse`.
         progress: called with how many files are done, of how many.
         telling: told, in sentences, what of an earlier run there is.
+        read: how the cells of a file are read.
 
     Raises:
         StoppedError: by Ctrl-C, or whatever raises KeyboardInterrupt.
         OSError: something cannot be written, with a sentence; rows that were found stay.
     """
     if not outputs.kept:
-        return _judged(ensemble, files, outputs, views, progress, None)
+        return _judged(ensemble, files, outputs, views, progress, None, read)
     what = journal.job(ensemble.manifest, files, views)
-    what |= {"maps": str(outputs.maps), "report": bool(outputs.report)}
+    what |= {"maps": str(outputs.maps), "report": bool(outputs.report or outputs.fhir)}
     with journal.opened(outputs.kept, what) as kept:
         if kept.other:
             telling(f"{kept.path}: is of other files, or by another ensemble; begun anew.")
         if kept.found:
             telling(f"{kept.path}: has {len(kept.found)} of {len(files)} files; going on from there.")
-        rows = _judged(ensemble, files, outputs, views, progress, kept)
+        rows = _judged(ensemble, files, outputs, views, progress, kept, read)
         kept.forget()
     return rows
 
@@ -150,13 +164,15 @@ def _judged(
     views: int | None,
     progress: Callable[[int, int], object],
     kept: journal.Journal | None,
+    read: Callable[[batch.File], list[batch.Seen]],
 ) -> list[batch.Row]:
     rows: list[batch.Row] = []
+    features: list[dict[str, Any]] = []
     thumbnails: list[bytes] = []
     last: batch.Judged | None = None
     done = 0
-    # A report on one cell shows more of it than a row has.
-    alone = outputs.report is not None and len(files) == 1
+    # A report on one cell, and GeoJSON, show more of it than a row has.
+    alone = bool(outputs.report or outputs.geojson or outputs.fhir) and len(files) == 1
     if kept and not alone:
         try:
             cells = [cell for entry in kept.found for cell in entry["cells"]]
@@ -168,11 +184,14 @@ def _judged(
     held: list[dict[str, object]] = []
     try:
         progress(done, len(files))
-        for last in batch.judged(ensemble, files[done:], views):
+        for last in batch.judged(ensemble, files[done:], views, read):
             if last.analysis and outputs.maps:
                 _write_maps(last.analysis, last.row.file, outputs.maps, len(rows) + 1)
-            small = batch.thumbnail(last.cell) if last.cell and outputs.report else b""
+            small = batch.thumbnail(last.cell) if last.cell and (outputs.report or outputs.fhir) else b""
             rows.append(last.row)
+            if outputs.geojson and last.contour is not None:
+                of = f"{ensemble.source.name} {ensemble.source.version}"
+                features.append(batch.feature(last.contour, len(rows), last.row.marks, last.row, of))
             thumbnails.append(small)
             held.append({"row": last.row.model_dump(), "thumbnail": base64.b64encode(small).decode()})
             if last.last:
@@ -182,9 +201,10 @@ def _judged(
                 progress(done, len(files))
         for kind, path in outputs.tables.items():
             artifact.write_whole(path, batch.TABLES[kind](rows))
-        if outputs.report:
-            single = last if alone and len(rows) == 1 else None
-            _write_report(outputs.report, ensemble, rows, thumbnails, single)
+        if outputs.geojson:
+            artifact.write_whole(outputs.geojson, batch.collection(features))
+        if outputs.report or outputs.fhir:
+            _write_reports(outputs, ensemble, rows, thumbnails, last if alone and len(rows) == 1 else None)
     except KeyboardInterrupt:
         raise StoppedError(done, rows[: len(rows) - len(held)], kept.path if kept else None) from None
     return rows
@@ -208,21 +228,26 @@ def write_picture(path: Path, image: Image.Image, kind: str) -> None:
     artifact.write_whole(path, content.getvalue())
 
 
-def _write_report(
-    path: Path,
+def _write_reports(
+    outputs: Outputs,
     ensemble: Ensemble,
     rows: Sequence[batch.Row],
     thumbnails: Sequence[bytes],
     last: batch.Judged | None,
 ) -> None:
     """Of the one cell if there is only one, with the check of its map; or else of all of them."""
+    path, when = outputs.report, outputs.made
     if last and last.cell and last.analysis:
         picture = ensemble.input.picture(last.cell, report.SIDE)
-        made = report.of_cell(ensemble, last.analysis, picture, last.row.file)
+        made = report.of_cell(ensemble, last.analysis, picture, last.row.file, when)
     else:
-        report.check_name(path, len(rows))
-        made = report.of_batch(ensemble, rows, thumbnails)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind == "png":
-        sources.note(path, sources.MAPS)
-    artifact.write_whole(path, made.made(kind))
+        if path:
+            report.check_name(path, len(rows))
+        made = report.of_batch(ensemble, rows, thumbnails, when)
+    if outputs.fhir:
+        artifact.write_whole(outputs.fhir, fhir.bundle(made, ensemble, rows, outputs.subject))
+    if path:
+        kind = path.suffix.lower().removeprefix(".")
+        if kind == "png":
+            sources.note(path, sources.MAPS)
+        artifact.write_whole(path, made.made(kind))

@@ -1,8 +1,9 @@
 """Any number of files: found, judged cell by cell, and told in rows and tables."""
 
 from leukovision.batch.find_files import INSIDE, find
+from leukovision.batch.geojson import collection, feature
 from leukovision.batch.parquet_files import in_table
-from leukovision.batch.predict import GROUP, THUMBNAIL, Judged, Seen, judged, read, seen, thumbnail
+from leukovision.batch.predict import GROUP, THUMBNAIL, Judged, Seen, judged, outlined, read, seen, thumbnail
 from leukovision.batch.rows import (
     COLUMNS,
     TABLES,
@@ -22,7 +23,8 @@ from leukovision.batch.sources import File, refuse
 from leukovision.batch.zip_files import MAX_BYTES, MAX_PICTURES, unzip
 
 __all__ = [
-    "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE", "File",
-    "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "counts", "csv_of", "find", "in_table",
-    "judged", "read", "refuse", "row", "seen", "several", "slides", "thumbnail", "together", "unzip",
+    "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE",
+    "File", "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "collection", "counts", "csv_of",
+    "feature", "find", "in_table", "judged", "outlined", "read", "refuse", "row", "seen", "several",
+    "slides", "thumbnail", "together", "unzip",
 ]  # fmt: skip

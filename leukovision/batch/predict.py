@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,7 +18,7 @@ from leukovision.cell import Cell, CellError, framed, is_on_black, read_picture
 from leukovision.ensemble import BATCH, Analysis, Ensemble
 from leukovision.errors import sentence
 from leukovision.explain import overlay
-from leukovision.smear import find_cells
+from leukovision.smear import Found, find_cells, outlined_cells, read_outlines
 
 GROUP = 4 * BATCH
 """Files that are read and judged together."""
@@ -29,24 +30,27 @@ THUMBNAIL = 80
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it."""
+    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it, and its
+    outline, (n, 2) float64, x and y in px of the photo."""
 
     cell: Cell
     box: str | None = None
     marks: str | None = None
+    contour: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
     """A cell with what is said of it; `cell` and `analysis` are None where `row.error` says why.
 
-    `last` is True for the last cell of a file.
+    `last` is True for the last cell of a file; `contour` is as `Seen` has it.
     """
 
     row: Row
     cell: Cell | None = None
     analysis: Analysis | None = None
     last: bool = True
+    contour: np.ndarray | None = None
 
 
 def read(file: File) -> list[Seen]:
@@ -73,7 +77,21 @@ def seen(rgb: np.ndarray, name: str) -> list[Seen]:
     found = find_cells(rgb, name)
     if not found:
         raise CellError(sentence("no_cell", name=name))
-    return [Seen(one.cell, " ".join(map(str, one.box)), ", ".join(one.marks) or None) for one in found]
+    return list(map(_of_photo, found))
+
+
+def outlined(file: File, outlines: Path) -> list[Seen]:
+    """The cells in a photo, along outlines from another program, in the order of the file that holds them.
+
+    Raises:
+        ValueError, OSError: as `read_picture`, `read_outlines` and `outlined_cells`, and as the file.
+    """
+    rgb, name = read_picture(file.read(), file.name)
+    return list(map(_of_photo, outlined_cells(rgb, read_outlines(outlines, rgb.shape), name)))
+
+
+def _of_photo(found: Found) -> Seen:
+    return Seen(found.cell, " ".join(map(str, found.box)), ", ".join(found.marks) or None, found.contour)
 
 
 def judged(
@@ -107,11 +125,11 @@ def judged(
                 said, last, name = next(analyses), number == len(found), str(one.cell.name)
                 if isinstance(said, CellError):
                     error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
-                    yield Judged(error, last=last)
+                    yield Judged(error, last=last, contour=one.contour)
                 else:
                     own = row(name, said)
                     own = own.model_copy(update={"box": one.box, "marks": one.marks})
-                    yield Judged(own, one.cell, said, last)
+                    yield Judged(own, one.cell, said, last, one.contour)
 
 
 def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,7 @@ from leukovision.cli.terminal import console, errors_as_sentences, note, plain, 
 
 if TYPE_CHECKING:
     from leukovision.artifact import SlideSpec
-    from leukovision.batch import File, Row
+    from leukovision.batch import File, Row, Seen
     from leukovision.slide import SlideDecision
 
 
@@ -41,6 +43,32 @@ def analyse(
         typer.Option("--report", help="Write a report here: .pdf, .json, or for one picture also .png."),
     ] = None,
     maps: Annotated[Path | None, typer.Option(help="Folder for the four maps of each cell.")] = None,
+    geojson: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the cells of a photo here, as QuPath opens them over it; of one photo alone."
+        ),
+    ] = None,
+    outlines: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cells as they were outlined elsewhere: GeoJSON, or a mask of labels as PNG or TIFF; of one "
+            "photo alone."
+        ),
+    ] = None,
+    fhir_file: Annotated[
+        Path | None,
+        typer.Option("--fhir", help="Write a FHIR R4 Bundle here: what is said of the cells of one person."),
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Reference to that person, for --fhir: Patient/ID. None is made up.")
+    ] = None,
+    made: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Time on --report and --fhir, UTC; now by default. With it, same input, same bytes."
+        ),
+    ] = None,
     slide: Annotated[
         bool, typer.Option("--slide", help="Say of each folder or zip file, too: the cells of one person.")
     ] = False,
@@ -57,7 +85,7 @@ def analyse(
 ) -> None:
     """Decide on cells: a row each, also for each cell of a photo, and for a file that cannot be read."""
     from leukovision import batch, run
-    from leukovision.report import check_name
+    from leukovision.report import check_name, fhir
 
     named = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
     tables = {kind: path for kind, path in named.items() if path}
@@ -67,26 +95,58 @@ def analyse(
             raise ValueError(f"--views can be 1 or 8, not {views}.")
         if workers and not ray:
             raise ValueError("--workers are those of --ray; give --ray local, or the address of a cluster.")
-        if ray and (not parquet_file or report_file or maps):
-            raise ValueError("--ray wants --parquet FOLDER, and makes neither --report nor --maps.")
+        others = {
+            "--report": report_file, "--maps": maps, "--geojson": geojson, "--outlines": outlines,
+            "--fhir": fhir_file,
+        }  # fmt: skip
+        if ray and (not parquet_file or any(others.values())):
+            raise ValueError(f"--ray wants --parquet FOLDER, and none of {', '.join(others)}.")
+        if fhir_file or subject:
+            fhir.check(subject)
         folders = {"--parquet": tables.pop("parquet")} if ray else {"--maps": maps} if maps else {}
-        outputs = run.Outputs(tables, report_file, maps)
+        when = made.replace(tzinfo=UTC) if made else None
+        outputs = run.Outputs(tables, report_file, maps, geojson, fhir_file, subject, when)
         files = batch.find(paths, lambda why: left.update([why]))
         if report_file:
             check_name(report_file, len(files))
-        run.check(outputs.files, folders, paths)
+        run.check(outputs.files, folders, [*paths, *([outlines] if outlines else [])])
+        read: Callable[[File], list[Seen]] = batch.read
+        if geojson or outlines:
+            files, read = _of_one_photo(files, outlines, geojson)
         if ray and parquet_file:
             rows, source, spec = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
         else:
             loaded = loading.load(ensemble)
             source, spec = str(loaded.source), loaded.manifest.slide
             with _stopping(len(files), source), progress("files") as advance:
-                rows = run.run(loaded, files, outputs, views, advance, note)
+                rows = run.run(loaded, files, outputs, views, advance, note, read)
     _summary(rows, len(files), source, left, shown=not (outputs.files or ray))
     if slide:
         _show_slides(batch.slides(rows, spec))
     if any(row.error for row in rows):
         raise typer.Exit(1)
+
+
+def _of_one_photo(
+    files: list[File], outlines: Path | None, geojson: Path | None
+) -> tuple[list[File], Callable[[File], list[Seen]]]:
+    """The one photo, and how it is read: it is read here, so that its faults are said before the work."""
+    from leukovision import batch
+    from leukovision.batch import sources
+
+    if len(files) != 1:
+        raise ValueError(
+            f"--geojson and --outlines are of one photo, not of {len(files)}; give one at a time."
+        )
+    (file,) = files
+    seen = batch.outlined(file, outlines) if outlines else batch.read(file)
+    if geojson and seen[0].contour is None:
+        raise ValueError(
+            f"{file.name}: is a cell on black; --geojson tells of places on a photo, so give one."
+        )
+    if outlines:  # a run with others is another run
+        file = replace(file, stamp=f"{file.stamp} {outlines} {sources.stamp(outlines)}")
+    return [file], lambda _: seen
 
 
 def _judge_with_ray(
@@ -150,7 +210,7 @@ def _summary(rows: list[Row], files: int, source: str, left: Counter[str], shown
                 plain(row.file),
                 row.decision or "error",
                 *("" if p is None else f"{p:.3f}" for p in cells),
-                plain("; ".join(filter(None, (row.error or row.reason, row.marks)))),
+                plain(" ".join(filter(None, (row.error or row.reason, row.marks and f"({row.marks})")))),
             )
         Console().print(table)
     for row in rows:

@@ -18,10 +18,14 @@ COLUMNS = ("photo", "number", "box", "marks", "file")
 def cut(
     photos: Annotated[list[Path], typer.Argument(help="Photos of smears, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for the cells and cells.csv.")],
+    geojson: Annotated[
+        bool,
+        typer.Option("--geojson", help="Write the outlines there too, a file a photo, as QuPath opens them."),
+    ] = False,
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
     from leukovision import artifact, run
-    from leukovision.batch import csv_of, find, sources
+    from leukovision.batch import collection, csv_of, feature, find, sources
     from leukovision.cell import CellError
     from leukovision.smear import find_cells
 
@@ -51,6 +55,15 @@ def cut(
                     run.write_picture(out / file, Image.fromarray(found.cell.pixels), sources.CELLS)
                     box, marks = " ".join(map(str, found.box)), ", ".join(found.marks)
                     rows.append(dict(zip(COLUMNS, (photo.name, number, box, marks, file), strict=True)))
+                if geojson and cells:
+                    features = [
+                        feature(found.contour, number, ", ".join(found.marks))
+                        for number, found in enumerate(cells, 1)
+                    ]
+                    file = _free(out / f"{sources.stem(photo.name)}.geojson", taken)
+                    taken.add(file)
+                    sources.note(out / file, sources.CELLS)
+                    artifact.write_whole(out / file, collection(features))
                 advance(done, len(files))
         finally:  # also of those that there are when it is stopped
             artifact.write_whole(out / "cells.csv", csv_of(COLUMNS, rows))
@@ -67,5 +80,5 @@ def _free(path: Path, taken: set[str]) -> str:
     """The file's name, or another one where a photo of the same name, or of another folder, took it."""
     name, number = path.name, 2
     while name in taken:
-        name, number = f"{path.stem} ({number}).png", number + 1
+        name, number = f"{path.stem} ({number}){path.suffix}", number + 1
     return name

@@ -19,6 +19,13 @@ def demo(
     auth: Annotated[
         str | None, typer.Option(help="user:password that the page asks for; LEUKOVISION_AUTH by default.")
     ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on: 0.0.0.0 lets others in; this machine alone by default."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser, where there is one.")
+    ] = False,
     mcp: Annotated[
         bool, typer.Option("--mcp", help="Offer the endpoints as tools of an MCP server too.")
     ] = False,
@@ -27,4 +34,7 @@ def demo(
     from leukovision.demo.build import serve
 
     with errors_as_sentences():
-        serve(ensemble=ensemble, examples=examples, share=share, port=port, auth=auth, mcp=mcp)
+        serve(
+            ensemble=ensemble, examples=examples, share=share, port=port, auth=auth, mcp=mcp,
+            host=host, show=show,
+        )  # fmt: skip

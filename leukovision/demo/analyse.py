@@ -21,7 +21,7 @@ from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, rea
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.demo.static import script
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.explain.faithfulness import Curve, against_chance
+from leukovision.explain.faithfulness import Check, against_chance
 from leukovision.explain.methods import METHODS
 from leukovision.explain.overlay import is_dark, thumbnail
 from leukovision.i18n import ENGLISH, Texts
@@ -116,8 +116,8 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     def checked(shown: Shown | None) -> str:
         if not shown or not shown.maps:
             return ""
-        curves = _deletion(get_ensemble(), shown.analysis, shown.maps)
-        return render.check_html(shown.maps, *curves, visitor.texts())
+        found = _check(get_ensemble(), shown.analysis, shown.maps)
+        return render.check_html(shown.maps, found, visitor.texts())
 
     def cleared() -> Result:
         texts = visitor.texts()
@@ -215,8 +215,9 @@ def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     """HTML of the result."""
-    decide = ensemble.manifest.thresholds.decide
-    return render.result_html(shown.analysis, shown.picture, shown.maps, decide, texts)
+    return render.result_html(
+        shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, measured=not shown.photo
+    )
 
 
 def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
@@ -225,8 +226,8 @@ def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo |
     return Shown(analysis, picture, maps, base_name(cell.name), of)
 
 
-def _deletion(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> tuple[Curve, Curve]:
-    """How p of the leaning class falls when the cell is taken away by the combined map, and by chance."""
+def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:
+    """Whether the combined map marks what moves the probability of the leaning class."""
     numbers = ensemble.input.numbers(analysis.picture)
     sign = 1 if maps.target == "ALL" else -1
     return against_chance(ensemble, numbers, sign * maps.smooth[render.COMBINED], maps.target)
@@ -240,6 +241,8 @@ def example_cells(folder: Path | None) -> list[Cell]:
     """
     if folder is None:
         return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; --examples wants one with pictures of cells.")
     cells: list[Cell] = []
     for path in sorted(folder.iterdir()):
         if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:
@@ -271,10 +274,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
             f"<figcaption>{escape(name)}{brighter}</figcaption></figure>"
         )
     else:
-        seen = (
-            f'<div class="lv-prompt" data-act="choose">{_DROP}<strong>{texts("analyse.prompt")}</strong>'
-            f"<span>{texts('analyse.kinds')}</span></div>"
-        )
+        seen = prompt_html("analyse", texts, _DROP)
     names = [texts.said(base_name(one.name)) for one in examples]
     thumbnails = "".join(
         f'<button type="button" data-act="example" data-index="{index}" title="{escape(name)}">'
@@ -298,6 +298,16 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         "</dialog>"
         f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>'
         f"{note}</div></section>"
+    )
+
+
+def prompt_html(tab: str, texts: Texts, picture: str = "") -> str:
+    """What to do with the zone of a tab: where there is no mouse, nothing can be dropped."""
+    return (
+        f'<div class="lv-prompt" data-act="choose">{picture}'
+        f'<strong class="lv-mouse">{texts(f"{tab}.prompt")}</strong>'
+        f'<strong class="lv-touch">{texts(f"{tab}.prompt_touch")}</strong>'
+        f"<span>{texts(f'{tab}.kinds')}</span></div>"
     )
 
 

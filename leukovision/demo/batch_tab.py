@@ -149,8 +149,7 @@ def batch_html(texts: Texts = ENGLISH) -> str:
     limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
     return (
         f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" {limits}>'
-        f'<div class="lv-zone lv-many"><div class="lv-prompt" data-act="choose">'
-        f"<strong>{texts('batch.prompt')}</strong><span>{texts('batch.kinds')}</span></div></div>"
+        f'<div class="lv-zone lv-many">{analyse.prompt_html("batch", texts)}</div>'
         '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
         f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'
         f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"
@@ -229,8 +228,8 @@ def _told(one: batch.Judged, decide: float, texts: Texts) -> dict[str, Any]:
     own, count = one.row.agreement(decide)
     thumbnail = base64.b64encode(batch.thumbnail(one.cell)).decode() if one.cell else ""
     lit = bool(one.cell and one.cell.on_black)
-    marks = [texts.said(mark) for mark in (one.row.marks or "").split(", ") if mark]
-    said = "; ".join(filter(None, [texts.said(one.row.error or one.row.reason or ""), *marks]))
+    marks = "; ".join(texts.said(mark) for mark in (one.row.marks or "").split(", ") if mark)
+    said = f"{texts.said(one.row.error or one.row.reason or '')} {marks and f'({marks})'}".strip()
     return {
         "row": one.row.model_dump(), "said": said, "agree": [own, count], "thumbnail": thumbnail, "lit": lit
     }  # fmt: skip

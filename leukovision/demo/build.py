@@ -7,6 +7,8 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import re
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
@@ -31,6 +33,7 @@ from leukovision.demo import (
     guard,
     headers,
     model,
+    preview,
     render,
     sessions,
     teach,
@@ -38,7 +41,7 @@ from leukovision.demo import (
     uploads,
     visitor,
 )
-from leukovision.demo.static import SHEETS, script
+from leukovision.demo.static import FOLDER, SHEETS, script
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
@@ -166,6 +169,8 @@ def serve(
     port: int | None = None,
     auth: str | None = None,
     mcp: bool = False,
+    host: str | None = None,
+    show: bool = False,
 ) -> None:
     """Build the page and serve it until it is stopped.
 
@@ -175,6 +180,8 @@ def serve(
         port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
         auth: "user:password" that the page asks for; what LEUKOVISION_AUTH says by default.
         mcp: offer the endpoints as tools of a Model Context Protocol server too.
+        host: address to listen on; this machine alone by default, or what GRADIO_SERVER_NAME says.
+        show: open the page in the browser, where there is one.
 
     Raises:
         ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it,
@@ -204,16 +211,27 @@ def serve(
             Middleware(headers.Policy, named=named, share=share),
             Middleware(guard.Guard, turns=queue, per_minute=per_minute),
         ]
+        preview.install()
         page.launch(
-            share=share, server_port=port, theme=theme, css_paths=list(SHEETS),
+            share=share, server_name=host, server_port=port, inbrowser=show and _has_browser(),
+            theme=theme, css_paths=list(SHEETS), pwa=True, favicon_path=str(FOLDER / "icon.svg"),
             head='<meta name="color-scheme" content="light dark">', footer_links=[], run_history=False,
             enable_monitoring=False, ssr_mode=False, max_file_size=MAX_BYTES,
             auth=(user, password) if auth else None, i18n=visitor.I18N, prevent_thread_lock=True,
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
-            app_kwargs={"lifespan": _lifespan(page, outside, queue, folder.parent), "routes": [health]},
+            app_kwargs={
+                "lifespan": _lifespan(page, outside, queue, folder.parent),
+                "routes": [health, preview.route()],
+            },
         )  # fmt: skip
         up.set()
         ending.wait(page, queue)
+
+
+def _has_browser() -> bool:
+    """Whether a window can be opened: a server would open a browser in its terminal."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in screens)
 
 
 def _lifespan(
@@ -282,8 +300,27 @@ def footer_html(source: str | None, ready: bool | None, file: str = "", texts: T
     decides = escape(texts("page.decides", source=source or texts("page.none"), state=state))
     return (
         f'<footer class="lv-foot {kind}"><span role="status">{decides}</span>'
-        f"<span>{texts('page.privacy')}</span></footer>"
+        f"<span>{texts('page.privacy')}</span>{_links(texts)}</footer>"
     )
+
+
+def _links(texts: Texts) -> str:
+    """Where there is more: of a Space its own files, and what the ensemble learnt from."""
+    found = {"data": "https://doi.org/10.7937/tcia.2019.dc64i46r"}
+    space = os.environ.get("SPACE_ID", "")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", space):
+        files = f"https://huggingface.co/spaces/{space}"
+        found = {
+            "code": f"{files}/tree/main",
+            "docs": f"{files}/blob/main/docs/index.md",
+            "lesson": f"{files}/blob/main/docs/lesson.md",
+        } | found
+    found["licence"] = "https://www.apache.org/licenses/LICENSE-2.0"
+    links = "".join(
+        f'<a href="{where}" target="_blank" rel="noopener">{texts(f"page.{key}")}</a>'
+        for key, where in found.items()
+    )
+    return f'<nav aria-label="{texts("page.links")}">{links}</nav>'
 
 
 def find_or_embedded(source: str | Path | None, pulling: Pulling | None = None) -> Found:

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from leukovision.artifact import Manifest, file_in, read_manifest
 from leukovision.demo import charts, scores, visitor
+from leukovision.demo.glossary import term
 from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
 from leukovision.i18n import ENGLISH, Texts
@@ -79,7 +80,7 @@ def _members(manifest: Manifest, texts: Texts) -> str:
     )
     return _section(
         texts("model.members", count=len(manifest.members)),
-        f"{_table(heads, rows)}<p>{texts('model.pooled')}</p>",
+        f"{_table(heads, rows)}<p>{texts('model.pooled', evidence=term(texts, 'evidence'))}</p>",
     )
 
 
@@ -95,7 +96,7 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     for key in FIGURES:
         cells = [_figure(unseen[name].get(key), texts) for name in names]
         if any(cells):
-            rows += f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th>'
+            rows += f'<tr><th scope="row">{term(texts, key, texts(f"model.figure.{key}"))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     if not rows:
         return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
@@ -105,17 +106,17 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
         notes.append(texts("model.matched"))
     decided = unseen.get("decided")
     if isinstance(decided, Mapping):
-        share, right = _figure(decided.get("coverage"), texts), decided.get("accuracy")
+        share, right = decided.get("coverage"), decided.get("accuracy")
         low, high = manifest.thresholds.abstain
-        if share and isinstance(right, Mapping) and _figure(right, texts):
-            least = at_least(right["low"])
+        if _figure(share, texts) and _figure(right, texts):
+            share, least = 100 * share["value"], at_least(right["low"])  # type: ignore[index]
             notes.append(texts("model.decided", low=low, high=high, share=share, least=least))
     if set(names) == {"ensemble"}:
         notes.append(texts("model.no_single"))
     said = "".join(f"<p>{one}</p>" for one in notes)
     return _section(
         texts("model.figures"),
-        _table(heads, rows) + said + _shift(manifest.figures.get("shift"), texts)
+        _table(heads, rows, "lv-figures") + said + _shift(manifest.figures.get("shift"), texts)
         + _saved_again(manifest.figures.get("saved_again"), texts),
     )  # fmt: skip
 
@@ -149,7 +150,8 @@ def _saved_again(found: object, texts: Texts) -> str:
             rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     heads = "<td></td>" + "".join(f'<th scope="col">{texts(f"model.saved.{key}")}</th>' for key in columns)
-    return f"<p>{texts('model.saved_again')}</p>{_table(heads, rows)}" if rows else ""
+    said = texts("model.saved_again", evidence=term(texts, "evidence"))
+    return f"<p>{said}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
 
 
 def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
@@ -250,9 +252,9 @@ def _section(title: str, content: str) -> str:
     return f"<section><h3>{title}</h3>{content}</section>"
 
 
-def _table(heads: str, rows: str) -> str:
+def _table(heads: str, rows: str, kind: str = "") -> str:
     return (
-        f'<div class="lv-wide" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
+        f'<div class="lv-wide {kind}" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -179,8 +179,10 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
             f'<g class="{kind}" data-act="pick" data-index="{place}"><polygon points="{path}"/>'
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size / 32:.1f}">{number}</text></g>'
         )
-        said = texts("photo.said", number=number, decision=texts(f"words.{one.decision}"), p=one.p_all)
-        odd = "" if one.in_domain else f"<i>{texts('photo.odd')}</i>"
+        decision = texts(f"words.{one.decision}")
+        said, odd = texts("photo.said", number=number, decision=decision, p=one.p_all), ""
+        if not one.in_domain:
+            said, odd = texts("photo.said_odd", number=number), f"<i>{texts('photo.odd')}</i>"
         marks = "".join(f"<i>{escape(texts.said(mark))}</i>" for mark in one.marks)
         cards.append(
             f'<button type="button" class="{kind}" data-act="pick" data-index="{place}" '

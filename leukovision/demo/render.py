@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from leukovision.artifact import Manifest
 from leukovision.cell import foreground, largest_part
 from leukovision.demo import charts
+from leukovision.demo.glossary import term
 from leukovision.ensemble import Analysis, Ensemble, enlarge
-from leukovision.explain.faithfulness import Curve
+from leukovision.explain.faithfulness import Check
 from leukovision.explain.methods import DEFAULT, METHODS, explain
 from leukovision.explain.overlay import (
     COMBINED,
@@ -32,8 +35,8 @@ from leukovision.explain.sentences import (
     p_all_of,
     percent,
     place,
+    record,
     signed,
-    sum_line,
     title_of,
 )
 from leukovision.i18n import ENGLISH, Texts
@@ -88,8 +91,9 @@ def result_html(
     analysis: Analysis,
     picture: np.ndarray,
     maps: Drawn | None,
-    decide: float = 0.5,
+    manifest: Manifest | None = None,
     texts: Texts = ENGLISH,
+    measured: bool = True,
 ) -> str:
     """Everything that the page says of one cell.
 
@@ -97,15 +101,17 @@ def result_html(
         analysis: of it.
         picture: (side, side, 3) uint8, the field that the backbones saw, as fine as it shall be drawn.
         maps: of it; None for a button that asks for them.
-        decide: p(ALL) from which a backbone is said to say ALL.
+        manifest: of the ensemble, for its thresholds and figures.
         texts: of a language.
+        measured: whether the figures were measured on cells like this one.
     """
+    decide = manifest.thresholds.decide if manifest else 0.5
+    figures = manifest.figures if manifest and measured else {}
     source = escape(texts.said(str(analysis.ensemble)))
     return (
         '<article class="lv-result">'
-        f'<div class="lv-top">{_decision(analysis, decide, texts)}{_table(analysis, texts)}</div>'
+        f'<div class="lv-top">{_decision(analysis, decide, texts, figures)}{_parts(analysis, texts)}</div>'
         f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}"
-        f'<p class="lv-sum"><span>{texts("result.adds_up")}</span> {escape(sum_line(analysis, texts))}</p>'
         f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
         f"{texts('page.disclaimer')}</p>"
         "</article>"
@@ -121,7 +127,9 @@ def alert_html(sentence: str | BaseException, title: str | None = None, texts: T
     )
 
 
-def _decision(analysis: Analysis, decide: float, texts: Texts) -> str:
+def _decision(
+    analysis: Analysis, decide: float, texts: Texts, figures: Mapping[str, Any] | None = None
+) -> str:
     first, then = headline(analysis, decide, texts)
     reason = escape(texts.said(analysis.reason))
     odd = trust = ""
@@ -129,6 +137,9 @@ def _decision(analysis: Analysis, decide: float, texts: Texts) -> str:
         odd = f'<p class="lv-odd"><strong>{texts("result.odd")}</strong> {reason}</p>'
         trust = f'<p class="lv-why">{texts("result.no_trust")}</p>'
     why = f'<p class="lv-why">{reason}</p>' if analysis.in_domain and reason else ""
+    if analysis.in_domain and (told := record(analysis.decision, figures or {}, texts)):
+        link = f'<a href="?tab=model" data-tab="model">{texts("result.record")}</a>'
+        why += f'<p class="lv-why lv-record">{told} {link}</p>'
     return (
         f'<div class="lv-decision lv-{analysis.decision.lower()}" role="status">{odd}'
         f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'
@@ -136,28 +147,37 @@ def _decision(analysis: Analysis, decide: float, texts: Texts) -> str:
     )
 
 
-def _table(analysis: Analysis, texts: Texts) -> str:
-    """The three probabilities and how they add up, as a column of figures."""
+def _parts(analysis: Analysis, texts: Texts) -> str:
+    """What each network adds, as bars of which each begins where the one before ends."""
     parts = dict(addition(analysis))
-    rows = [
-        _row(title_of(name), member.p_all, parts[title_of(name)], texts)
-        for name, member in analysis.members.items()
-    ]
-    total = _row(texts("result.ensemble"), analysis.p_all, analysis.logit, texts)
-    return (
-        f'<table class="lv-table"><caption>{texts("result.members")}</caption><thead><tr>'
-        f'<th scope="col">{texts("result.backbone")}</th><th scope="col">p(ALL)</th>'
-        f'<th scope="col">{texts("result.adds")}</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody><tfoot>{total}</tfoot></table>"
+    ends = np.cumsum([0.0, *parts.values()])
+    low, high = ends.min(), ends.max()
+    low, wide = low - 0.04 * (high - low), 1.08 * max(high - low, 0.01)
+
+    def row(title: str, p_all: float, value: float, begin: float) -> str:
+        left, right = (100 * (place - low) / wide for place in sorted((begin, begin + value)))
+        bar = (
+            f'<i class="lv-zero" style="left:{-100 * low / wide:.1f}%"></i>'
+            f'<i class="lv-{"all" if value >= 0 else "healthy"}" '
+            f'style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+        )
+        return (
+            f'<tr><th scope="row">{escape(title)}</th><td>{texts.figure(p_all, ".2f")}</td>'
+            f'<td aria-hidden="true"><span class="lv-part-bar">{bar}</span></td>'
+            f"<td>{signed(value, texts)}</td></tr>"
+        )
+
+    rows = "".join(
+        row(title_of(name), member.p_all, parts[title_of(name)], begin)
+        for (name, member), begin in zip(analysis.members.items(), ends, strict=False)
     )
-
-
-def _row(title: str, p_all: float, logits: float, texts: Texts) -> str:
-    side = "all" if p_all >= 0.5 else "healthy"
+    adds = f"{texts('result.adds')} ({term(texts, 'evidence')})"
     return (
-        f'<tr><th scope="row">{escape(title)}</th><td><span class="lv-p">{texts.figure(p_all, ".2f")}</span>'
-        f'<span class="lv-track" aria-hidden="true"><i class="lv-{side}" style="left:{100 * p_all:.1f}%"></i>'
-        f"</span></td><td>{signed(logits, texts)}</td></tr>"
+        f'<table class="lv-table lv-sum"><caption>{texts("result.members")}</caption><thead><tr>'
+        f'<th scope="col">{term(texts, "network")}</th><th scope="col">{term(texts, "probability")}</th>'
+        f'<th scope="col" colspan="2">{adds}</th></tr></thead>'
+        f"<tbody>{rows}</tbody>"
+        f"<tfoot>{row(texts('result.together'), analysis.p_all, analysis.logit, 0.0)}</tfoot></table>"
     )
 
 
@@ -167,6 +187,7 @@ def brief_html(
     below: str = "",
     decide: float = 0.5,
     texts: Texts = ENGLISH,
+    figures: Mapping[str, Any] | None = None,
 ) -> str:
     """Decision, combined map and those of the backbones without their words, for lessons.
 
@@ -174,11 +195,13 @@ def brief_html(
         analysis: of a cell.
         picture: (side, side, 3) uint8, what to lay the maps over.
         below: HTML to follow.
-        decide, texts: as in `result_html`.
+        decide: p(ALL) from which a backbone is said to say ALL.
+        texts: of a language.
+        figures: of the ensemble's manifest, where they were measured on cells like this one.
     """
     maps = cams(analysis)
     return (
-        f'<article class="lv-brief">{_decision(analysis, decide, texts)}'
+        f'<article class="lv-brief">{_decision(analysis, decide, texts, figures)}'
         f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>{below}</article>'
     )
 
@@ -189,24 +212,29 @@ def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = EN
     return _pictures(maps, maps, picture, scale_of(maps), texts, titles={COMBINED: title})
 
 
-def check_html(maps: Drawn, own: Curve, random: Curve, texts: Texts = ENGLISH) -> str:
-    """How far the combined map can be trusted on this cell.
+def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
+    """Whether the combined map can be trusted on this cell.
 
     Args:
         maps: which were checked.
-        own, random: deletion curves of the combined map and of random ones, of the target's probability.
+        check: of the combined map, for the target.
         texts: of a language.
     """
-    ticks = [(float(x), f"{100 * x:.0f} %") for x in own.shares]
-    shown = ((texts("result.by_map"), own), (texts("result.by_random"), random))
+    ticks = [(float(x), f"{100 * x:.0f} %") for x in check.by_map.shares]
+    shown = (
+        (texts("result.by_map", target=texts(f"words.{maps.target}")), check.by_map),
+        (texts("result.by_opposed"), check.opposed),
+        (texts("result.by_random"), check.by_chance),
+    )
     chart = charts.lines(
         [(name, curve.shares.tolist(), p_all_of(maps.target, curve).tolist()) for name, curve in shown],
         texts("result.check_axis"), texts("result.check_up"), ticks, texts=texts,
     )  # fmt: skip
-    title = texts("result.check")
+    title, verdict = texts("result.check"), texts(f"words.verdict.{check.verdict}")
+    seen = check_line(maps.target, check, texts).removeprefix(verdict)
     return (
         f'<section class="lv-check" aria-label="{title}"><div><h3>{title}</h3>'
-        f"<p>{check_line(maps.target, own, random, texts)}</p></div>{chart}</section>"
+        f"<p><strong>{verdict}</strong> {seen}</p></div>{chart}</section>"
     )
 
 
@@ -244,26 +272,24 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     method = METHODS[maps.method]
     if maps.method == DEFAULT:
-        constants = {name: member.constant for name, member in analysis.members.items()}
-        words = {
-            name: describe_map(cam, outline, constants.get(name, analysis.constant), texts)
-            for name, cam in maps.smooth.items()
-        }
-        note = texts("result.scale", scale=scale)
+        words = {name: describe_map(cam, outline, texts) for name, cam in maps.smooth.items()}
+        note = texts(
+            "result.colours", colour=term(texts, "colour", scale=scale), combined=term(texts, "combined")
+        )
     else:
         words = {name: _where(cam, outline, maps.target, texts) for name, cam in maps.smooth.items()}
         title = texts.said(method.title)
-        note = texts("result.other_scale", scale=scale, title=title, paper=method.paper)
+        note = texts("result.other_scale", title=title, paper=method.paper)
         if not method.signed:
             note += f" {texts('result.one_sided', target=texts(f'words.{maps.target}'))}"
     bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
-    ticks = "".join(
-        f"<span>{texts.figure(value, '+g').replace('-', '−') if value else '0'}</span>"
-        for value in (-scale, -scale / 2, 0, scale / 2, scale)
-    )
-    methods = "".join(
-        f'<option value="{key}"{" selected" if key == maps.method else ""}>{texts.said(one.title)}</option>'
+    options = {
+        key: f'<option value="{key}"{" selected" * (key == maps.method)}>{texts.said(one.title)}</option>'
         for key, one in METHODS.items()
+    }
+    methods = (
+        f'<optgroup label="{texts("result.exact")}">{options.pop(DEFAULT)}</optgroup>'
+        f'<optgroup label="{texts("result.estimates")}">{"".join(options.values())}</optgroup>'
     )
     views = "".join(f'<option value="{key}">{texts(f"result.view.{key}")}</option>' for key in VIEWS)
     title = texts("result.maps")
@@ -277,8 +303,7 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
         f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
         f'<div class="lv-scale"><span class="lv-end lv-healthy">{texts("words.to_healthy")}</span>'
-        f'<div class="lv-bar"><div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
-        f'<div class="lv-ticks">{ticks}</div></div>'
+        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
         f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
         f'<p class="lv-note">{note}</p></section>'
     )
@@ -303,6 +328,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "data_uri", "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "result_html",
-    "scale_of", "signed", "sum_line", "title_of",
+    "data_uri", "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "record",
+    "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

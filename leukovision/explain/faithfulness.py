@@ -24,8 +24,11 @@ REMOVED = (0.05, 0.1, 0.2, 0.4, 0.7)
 INSERTED = (0.25, 0.5, 0.75, 0.9)
 """Shares of the cell that an insertion curve has put back: finer where a decision comes back, at the end."""
 
-CHECKED = (0.1, 0.25, 0.5, 0.75)
-"""Shares of the cell that the quick check of one map takes away: with two random maps one batch of 14."""
+CHECKED = (0.1, 0.3)
+"""Shares of the cell that the quick check of one map takes away: with two random maps two batches of 14."""
+
+LITTLE = 0.05
+"""Where nothing that is taken away moves the probability by as much, a check cannot tell good from bad."""
 
 BASELINES = ("black", "blurred")
 """What stands in a removed place: black, or the cell without its details."""
@@ -57,6 +60,25 @@ class Curve:
     def area(self) -> float:
         """Under the curve: low is good for deletion, high for insertion."""
         return float(np.trapezoid(self.p, self.shares))
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What the quick check of one map found.
+
+    Attributes:
+        by_map: deletion curve into the blurred cell, what speaks most for the target first.
+        opposed: the same, what speaks most against it first, which must not make p fall as much.
+        by_chance: the same by random maps as coarse as this one, their mean.
+        verdict: "yes" where these two curves lie further apart than those of each random map and of its
+            opposite, with blur and with black in place of what is removed; "chance" where with neither;
+            "unclear" where the two disagree, or nothing that is removed moves the decision.
+    """
+
+    by_map: Curve
+    opposed: Curve
+    by_chance: Curve
+    verdict: str
 
 
 def cell_of(numbers: np.ndarray) -> np.ndarray:
@@ -134,25 +156,28 @@ def curves(
     ]
 
 
-def against_chance(
-    ensemble: Ensemble, numbers: np.ndarray, saliency: np.ndarray, target: str
-) -> tuple[Curve, Curve]:
-    """The quick check of one map: how p falls when the cell is taken away by the map, and by chance.
+def against_chance(ensemble: Ensemble, numbers: np.ndarray, saliency: np.ndarray, target: str) -> Check:
+    """The quick check of one map: is what it marks what moves the ensemble?
 
     Args:
         ensemble: which is asked.
         numbers: (size, size, 3) float32, the picture.
-        saliency: (size, size) float32, above 0 what speaks for the target.
+        saliency: (size, size) float32, above 0 what speaks for the target, below 0 what speaks against it.
         target: "ALL" or "healthy".
-
-    Returns:
-        Deletion curves, to black, of the map and of the mean of two random ones as coarse as it is.
     """
     spread = coarseness(saliency, cell_of(numbers))
     maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]
-    found = [deletion for deletion, _ in curves(ensemble, numbers, maps, target, "black", CHECKED, ())]
-    own, *others = found
-    return own, Curve(own.shares, np.mean([one.p for one in others], axis=0))
+    both = [signed for one in maps for signed in (one, -one)]
+    answers = []
+    for baseline in BASELINES:
+        found = [one for one, _ in curves(ensemble, numbers, both, target, baseline, CHECKED, ())]
+        gaps = [minus.area - plus.area for plus, minus in zip(found[::2], found[1::2], strict=True)]
+        moved = np.ptp([one.p[:-1] for one in found])
+        better = gaps[0] > max(map(abs, gaps[1:]))
+        answers.append("unclear" if moved < LITTLE else "yes" if better else "chance")
+    own, opposed, *others = found
+    verdict = answers[0] if len(set(answers)) == 1 else "unclear"
+    return Check(own, opposed, Curve(own.shares, np.mean([one.p for one in others], axis=0)), verdict)
 
 
 def mixed(numbers: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -210,7 +210,7 @@ def _integrated_gradients(
 
 
 METHODS = {
-    DEFAULT: Method("Adds up (CAM)", "Zhou et al. 2016, doi:10.1109/CVPR.2016.319", True, None),
+    DEFAULT: Method("Exact parts (CAM)", "Zhou et al. 2016, doi:10.1109/CVPR.2016.319", True, None),
     "gradcam": Method(
         "Grad-CAM", "Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74", False, partial(_cam, "gradcam")
     ),

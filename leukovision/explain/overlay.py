@@ -17,6 +17,7 @@ COMBINED = "combined"
 
 RED = (224, 49, 62)
 BLUE = (33, 124, 236)
+GREY = (150, 150, 150)
 OPACITY = 75
 """Opacity of the overlay when the page opens, percent."""
 

@@ -5,12 +5,15 @@ English where no other texts are given.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from leukovision.backbones import BACKBONES
 from leukovision.cell import depth_of
 from leukovision.ensemble import Analysis
-from leukovision.explain.faithfulness import Curve
+from leukovision.explain.faithfulness import Check, Curve
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.slide import SlideDecision
 
@@ -26,9 +29,11 @@ def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) ->
     Returns:
         What is said first ("ALL, 93 %") and what follows it ("all three backbones agree").
     """
+    if not analysis.in_domain:
+        return texts("words.undecided"), texts("words.unlike")
     said = texts(f"words.{analysis.decision}")
     if analysis.decision == "unsure":
-        return said, f"p(ALL) = {texts.figure(analysis.p_all, '.2f')}"
+        return said, texts("words.chance", p=analysis.p_all)
     is_all = analysis.decision == "ALL"
     sure = percent(analysis.p_all if is_all else 1 - analysis.p_all, texts)
     first = texts("words.decided", decision=said, percent=sure)
@@ -106,34 +111,59 @@ def sum_line(analysis: Analysis, texts: Texts = ENGLISH) -> str:
     return f"{terms} = {signed(analysis.logit, texts)} → p(ALL) = {p_all}"
 
 
-def describe_map(cam: np.ndarray, outline: np.ndarray, constant: float, texts: Texts = ENGLISH) -> str:
-    """A map in words: how much evidence, in which direction, where.
+def describe_map(cam: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -> str:
+    """A map in one sentence: for what it speaks, and where.
 
     Args:
         cam: (h, w) float32, logits: towards ALL above 0, towards healthy below.
         outline: (h, w) bool, what belongs to the cell; all True where nothing tells it apart.
-        constant: the part of the logit that no place holds.
         texts: of a language.
 
     Returns:
-        Three sentences. The two totals and the constant add up to the logit. "Half of it" is held by
-        the fewest pixels that can hold half.
+        "Half of it" is held by the fewest pixels that can hold half.
     """
-    sentences = []
-    for sign, side in ((1, "ALL"), (-1, "healthy")):
-        part = np.maximum(sign * cam, 0).astype(np.float64)
-        amount = {"direction": texts(f"words.to_{side}"), "amount": signed(sign * part.mean(), texts)}
-        # Below half a hundredth of a logit "where" would be the place of rounding errors.
-        if part.mean() >= 0.005:
-            sentences.append(texts("words.amount_where", where=place(part, outline, texts), **amount))
-        else:
-            sentences.append(texts("words.amount", **amount))
-    logit = signed(constant + float(cam.mean(dtype=np.float64)), texts)
-    if round(constant, 2):
-        sentences.append(texts("words.with_constant", constant=signed(constant, texts), logit=logit))
-    else:
-        sentences.append(texts("words.logit", logit=logit))
-    return " ".join(one[0].upper() + one[1:] for one in sentences)
+    parts = {
+        side: np.maximum(sign * cam, 0).astype(np.float64) for sign, side in ((1, "ALL"), (-1, "healthy"))
+    }
+    more, less = sorted(parts, key=lambda side: -parts[side].mean())
+    # Below half a hundredth of a logit "where" would be the place of rounding errors.
+    if parts[more].mean() < 0.005:
+        return texts("words.says_nothing")
+    kind = "nearly_all" if parts[less].mean() < 0.25 * parts[more].mean() else "more"
+    return texts(
+        f"words.{kind}",
+        more=texts(f"words.{more}"),
+        less=texts(f"words.{less}"),
+        where=place(parts[more], outline, texts),
+    )
+
+
+def record(decision: str, figures: Mapping[str, Any], texts: Texts = ENGLISH) -> str:
+    """How far to believe a decision: how often it was said of cells of people who were not seen in training.
+
+    Args:
+        decision: "ALL", "healthy" or "unsure".
+        figures: of an ensemble's manifest, which can say anything.
+        texts: of a language.
+
+    Returns:
+        A sentence on cells with ALL and on healthy ones, of 100 each; "" where the figures do not say.
+    """
+    try:
+        decided = figures["unseen"]["decided"]
+        shares = {
+            side: (float(decided[f"coverage_{side}"]["value"]), float(decided[f"accuracy_{side}"]["value"]))
+            for side in ("ALL", "healthy")
+        }
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if not all(0 <= share <= 1 for pair in shares.values() for share in pair):
+        return ""
+    said = {
+        side: 1 - decided if decision == "unsure" else decided * (right if side == decision else 1 - right)
+        for side, (decided, right) in shares.items()
+    }
+    return texts(f"words.record.{decision}", ill=100 * said["ALL"], well=100 * said["healthy"])
 
 
 def signed(value: float, texts: Texts = ENGLISH) -> str:
@@ -177,23 +207,27 @@ def place(part: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -> str:
     return texts(f"words.{whole}.{kind}", where=where)
 
 
-def check_line(target: str, own: Curve, random: Curve, texts: Texts = ENGLISH) -> str:
-    """How far a map can be trusted on one cell, in one or two sentences.
+def check_line(target: str, check: Check, texts: Texts = ENGLISH) -> str:
+    """Whether a map can be trusted on one cell, and what was seen, in a few sentences.
 
     Args:
         target: "ALL" or "healthy", of which the curves give the probability.
-        own, random: deletion curves of the map and of random ones.
+        check: of the map.
         texts: of a language.
     """
-    place = int(np.flatnonzero(own.shares > 0)[0])
+    place = int(np.flatnonzero(check.by_map.shares > 0)[0])
+    found = {
+        name: p_all_of(target, curve)[place]
+        for name, curve in (("own", check.by_map), ("other", check.opposed), ("random", check.by_chance))
+    }
     line = texts(
         "words.checked",
-        share=percent(own.shares[place], texts),
-        whole=p_all_of(target, own)[0],
-        own=p_all_of(target, own)[place],
-        random=p_all_of(target, random)[place],
+        share=percent(check.by_map.shares[place], texts),
+        target=texts(f"words.{target}"),
+        whole=p_all_of(target, check.by_map)[0],
+        **found,
     )
-    return f"{line} {texts('words.worse')}" if own.area >= random.area else line
+    return f"{texts(f'words.verdict.{check.verdict}')} {line} {texts('words.asks')}"
 
 
 def p_all_of(target: str, curve: Curve) -> np.ndarray:

@@ -103,11 +103,7 @@ def of_cell(
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     maps = cams(analysis)
-    constants = {key: member.constant for key, member in analysis.members.items()}
-    said = {
-        key: sentences.describe_map(cam, outline, constants.get(key, analysis.constant), texts)
-        for key, cam in maps.items()
-    }
+    said = {key: sentences.describe_map(cam, outline, texts) for key, cam in maps.items()}
     content = CellReport(
         **_common(ensemble, made, texts),
         file=name,
@@ -117,6 +113,9 @@ def of_cell(
         constant=analysis.constant,
         headline=first,
         then=then,
+        record=sentences.record(analysis.decision, ensemble.manifest.figures, texts)
+        if analysis.in_domain
+        else "",
         in_domain=analysis.in_domain,
         reason=texts.said(analysis.reason),
         members=[
@@ -153,18 +152,18 @@ def of_batch(
         texts: of a language.
     """
     decide = ensemble.manifest.thresholds.decide
-    told = [_without_path(row, texts) for row in rows]
-    agreement = [row.agreement(decide) for row in told]
+    short = [told(row, texts) for row in rows]
+    agreement = [row.agreement(decide) for row in short]
     content = BatchReport(
         **_common(ensemble, made, texts),
         slides=_slides(ensemble, rows, texts),
-        counts=counts(told),
+        counts=counts(short),
         disagree=sum(own < count for own, count in agreement),
-        odd=sum(row.in_domain is False for row in told),
-        rows=told,
+        odd=sum(row.in_domain is False for row in short),
+        rows=short,
     )
     falling = sorted(
-        ((row.p_all, row.decision, thumb) for row, thumb in zip(told, thumbnails, strict=True)
+        ((row.p_all, row.decision, thumb) for row, thumb in zip(short, thumbnails, strict=True)
          if row.p_all is not None and thumb),
         key=lambda one: -one[0],
     )  # fmt: skip
@@ -258,17 +257,19 @@ def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
     target: Literal["ALL", "healthy"] = "ALL" if analysis.logit >= 0 else "healthy"
     sign = 1 if target == "ALL" else -1
     numbers = ensemble.input.numbers(analysis.picture)
-    own, random = against_chance(ensemble, numbers, sign * analysis.cam, target)
+    found = against_chance(ensemble, numbers, sign * analysis.cam, target)
     return Check(
         target=target,
-        shares=own.shares.tolist(),
-        by_map=sentences.p_all_of(target, own).tolist(),
-        by_chance=sentences.p_all_of(target, random).tolist(),
-        words=sentences.check_line(target, own, random, texts),
+        shares=found.by_map.shares.tolist(),
+        by_map=sentences.p_all_of(target, found.by_map).tolist(),
+        opposed=sentences.p_all_of(target, found.opposed).tolist(),
+        by_chance=sentences.p_all_of(target, found.by_chance).tolist(),
+        verdict=found.verdict,  # type: ignore[arg-type]
+        words=sentences.check_line(target, found, texts),
     )
 
 
-def _without_path(row: Row, texts: Texts) -> Row:
+def told(row: Row, texts: Texts) -> Row:
     """The same row with the file's base name, in its sentences too, which are cut where they are long."""
     name = base_name(row.file)
     shown = {

@@ -30,9 +30,9 @@ def cell_layout(
         "headline": content.headline,
         "then": content.then,
         "odd": "" if content.in_domain else odd,
-        "why": content.reason if content.in_domain else "",
+        "why": f"{content.reason} {content.record}".strip() if content.in_domain else "",
         "members": {
-            "head": [texts("result.backbone"), "p(ALL)", texts("result.adds")],
+            "head": [texts("result.backbone"), "p(ALL)", texts("glossary.evidence.word")],
             "rows": [
                 line(titles[key], one.p_all, parts[titles[key]]) for key, one in analysis.members.items()
             ],
@@ -95,13 +95,15 @@ def batch_layout(
     columns = [texts(f"batch.columns.{key}") for key in ("file", "decision", "p_all", "agree", "in_domain")]
 
     def line(row: Row, own: int, of: int) -> list[str]:
+        why = row.error or ("" if row.in_domain else row.reason) or ""
+        remark = f"{why} ({row.marks})".strip() if row.marks else why
         return [
             row.file,
             kinds[row.decision or UNREADABLE],
             "" if row.p_all is None else texts.figure(row.p_all, ".2f"),
             texts("batch.agree", own=own, of=of) if of else "",
             "" if row.in_domain is None else texts("batch.yes" if row.in_domain else "batch.no"),
-            "; ".join(filter(None, (row.error or ("" if row.in_domain else row.reason), row.marks))),
+            remark,
         ]
 
     return _layout(content, texts("report.batch_title", count=len(content.rows)), texts) | {

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from leukovision.batch import THUMBNAIL
 from leukovision.ensemble import Analysis
-from leukovision.explain.overlay import BLUE, RED, colours, overlays
+from leukovision.explain.overlay import BLUE, GREY, RED, colours, overlays
 from leukovision.report.schema import CellReport
 
 MOSAIC = (20, 12)
@@ -42,7 +42,7 @@ def mosaic(cells: Sequence[tuple[str, bytes]]) -> bytes:
                 raise ValueError(f"a thumbnail is {THUMBNAIL} px wide and high, not {image.size}.")
             canvas.paste(image.convert("RGB").point(lambda value: min(255, round(1.5 * value))), (x, y))
         bar = (x, y + THUMBNAIL + 1, x + THUMBNAIL - 1, y + THUMBNAIL + 4)
-        draw.rectangle(bar, fill=bars.get(decision, (150, 150, 150)))
+        draw.rectangle(bar, fill=bars.get(decision, GREY))
     return _encoded(canvas)
 
 

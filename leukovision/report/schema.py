@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from leukovision.batch import Row
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
 
 
@@ -33,21 +33,23 @@ class Member(_Part):
     logit: float
     constant: float
     share: float
-    map: str = Field(description="What the map holds, in words, in logits.")
+    map: str = Field(description="What the map speaks for, and where, in words.")
 
 
 class Check(_Part):
-    """p(ALL) while shares of the cell are taken away: the most marked first, and by chance."""
+    """Whether the combined map can be trusted: p(ALL) while shares of the cell are blurred."""
 
     target: Literal["ALL", "healthy"]
     shares: list[float]
-    by_map: list[float]
+    by_map: list[float] = Field(description="What speaks most for the target first.")
+    opposed: list[float] = Field(description="What speaks most against it first.")
     by_chance: list[float]
+    verdict: Literal["yes", "chance", "unclear"]
     words: str
 
 
 class _Report(_Part):
-    schema_version: Literal["1.2"] = "1.2"
+    schema_version: Literal["1.3"] = "1.3"
     made: datetime = Field(description="When the report was made, UTC.")
     language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
@@ -68,10 +70,11 @@ class CellReport(_Report):
     constant: float = Field(description="The part of the logit that no place on the cell holds.")
     headline: str
     then: str
+    record: str = Field(description="How often it said so of people it had not seen; empty if not known.")
     in_domain: bool
     reason: str
     members: list[Member]
-    map: str = Field(description="What the combined map holds, in words, in logits.")
+    map: str = Field(description="What the combined map speaks for, and where, in words.")
     scale: float = Field(description="What has full colour on the maps, logits.")
     sum: str
     check: Check | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from leukovision.cell import (
 )
 from leukovision.errors import sentence
 from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
-from leukovision.smear.look import look, look_at
+from leukovision.smear.look import Seen, look, look_at
 from leukovision.smear.nuclei import nuclei
 from leukovision.smear.quality import is_lobed, marks, scraps
 from leukovision.smear.scale import PX_PER_UM, RED_CELL, TYPICAL, WHITE_CELL
@@ -80,17 +81,65 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     if labels.max() > MOST:
         raise CellError(too_many(name))
     contours = [outline(parts, labels, number, size * zoom) for number in range(1, labels.max() + 1)]
-    amounts = scraps(parts, labels, contours, size * zoom)
-    found = [
-        (contour / zoom, marks(rgb, contour / zoom, amount, is_lobed(parts, contour, size * zoom), size))
-        for contour, amount in zip(contours, amounts, strict=True)
-        if width(contour, labels.shape) > NARROWEST * size * zoom
-    ]
+    found = _marked(rgb, seen, labels, contours, NARROWEST)
     found.sort(key=lambda one: one[0][:, 1].mean())
     scale = PX_PER_UM * RED_CELL / size
     return [
-        replace(cut(rgb, contour, scale, sentence("cell_of", name=name, number=number)), marks=wrong)
-        for number, (contour, wrong) in enumerate(found, 1)
+        replace(cut(rgb, contour, scale, sentence("cell_of", name=name, number=number)), marks=own)
+        for number, (contour, own) in enumerate(found, 1)
+    ]
+
+
+def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -> list[Found]:
+    """Cut the cells of a photo out along outlines that come with it, at the scale that `find_cells` sees.
+
+    Args:
+        rgb: (h, w, 3) uint8, the photo.
+        outlines: (n, 2) float64 each, x and y in px of the photo.
+        name: used in errors and, with a number, for the cells.
+
+    Returns:
+        The cells in the order of their outlines, marked as those of `find_cells` are; without marks where
+        the photo shows no red cells to measure by.
+
+    Raises:
+        CellError: there is nothing inside an outline.
+    """
+    outlines = [np.clip(one, 0, rgb.shape[1::-1]) for one in outlines]
+    names = [sentence("cell_of", name=name, number=number) for number in range(1, len(outlines) + 1)]
+    seen, scale = None, None
+    if is_on_black(rgb):
+        scale = 1.0
+    elif seen := look(rgb):
+        scale = PX_PER_UM * RED_CELL / seen.size
+    found = [cut(rgb, one, scale, own) for one, own in zip(outlines, names, strict=True)]
+    if not seen:
+        return found
+    contours = [one * seen.zoom for one in outlines]
+    labels = np.zeros(seen.parts.shape[:2], dtype=np.int32)
+    for number, contour in enumerate(contours, 1):
+        labels[mask_of(contour, labels.shape) & (seen.parts[..., NUCLEUS] > 0.5)] = number
+    wrong = _marked(rgb, seen, labels, contours)
+    return [replace(one, marks=own) for one, (_, own) in zip(found, wrong, strict=True)]
+
+
+def _marked(
+    rgb: np.ndarray, seen: Seen, labels: np.ndarray, contours: list[np.ndarray], narrowest: float = 0.0
+) -> list[tuple[np.ndarray, tuple[str, ...]]]:
+    """The contour of each cell, px of the photo, and what is wrong with the cell.
+
+    Args:
+        rgb, seen: the photo, and what `look` sees in it.
+        labels: (h, w) int, the nucleus of each cell by its number.
+        contours: of the cells, px of what is seen.
+        narrowest: what is less wide is left out, in red cells.
+    """
+    parts, zoom, size = seen
+    amounts = scraps(parts, labels, contours, size * zoom)
+    return [
+        (contour / zoom, marks(rgb, contour / zoom, amount, is_lobed(parts, contour, size * zoom), size))
+        for contour, amount in zip(contours, amounts, strict=True)
+        if width(contour, labels.shape) >= narrowest * size * zoom
     ]
 
 

@@ -131,5 +131,7 @@ def edge_width(rgb: np.ndarray, contour: np.ndarray, size: float) -> float:
     steep = ndimage.gaussian_gradient_magnitude(light, 1.0)
     cell = mask_of((contour - (left, top)) * zoom, light.shape)
     around = ndimage.binary_dilation(cell, iterations=4)
+    if not around.any():  # less than a pixel
+        return 0.0
     low, high = np.percentile(light[around], (5, 95))
     return float((high - low) / max(np.percentile(steep[around], 97), 1e-6) / (size * zoom) * RED_CELL)

@@ -85,11 +85,11 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, en
         for _ in range(2):
             tab.click(f".lv-rows [value={key}]")
             way = tab.locator(f".lv-rows th:has([value={key}])").get_attribute("aria-sort")
-            seen[way] = [words for words in column(tab, place) if words]
+            seen[way] = [words for words in column(tab, place) if words not in ("", "–")]
         assert set(seen) == {"ascending", "descending"}
         if key == "p_all":
             figures = [float(words) for words in seen["ascending"]]
-            assert figures == sorted(figures) and len(figures) == 17
+            assert figures == sorted(figures) and 0 < len(figures) <= 17
         if key in ("p_all", "file"):
             assert seen["ascending"] == seen["descending"][::-1]
     for kind in ("error", "unsure", "disagree"):
@@ -99,8 +99,9 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, en
         assert kind == "disagree" or set(shown) <= {"could not be read", "unsure"}
     tab.select_option(".lv-batch select[data-act=filter]", "all")
     tab.select_option(".lv-batch select[data-act=view]", "montage")
-    p = [float(words) for words in tab.locator(".lv-montage span").all_text_contents()]
-    assert p == sorted(p, reverse=True) and len(p) == 17
+    p = [float(words) for words in tab.locator(".lv-montage span").all_text_contents() if words != "–"]
+    assert p == sorted(p, reverse=True)
+    assert tab.locator(".lv-montage img").count() == 17
     assert all(
         ": " in alt for alt in tab.locator(".lv-montage img").evaluate_all("all => all.map(i => i.alt)")
     )

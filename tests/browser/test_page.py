@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-DECISION = re.compile(r"^((ALL|healthy), (above )?\d\d %: .*backbone|unsure: p\(ALL\) = 0\.\d\d)")
+DECISION = re.compile(r"^((ALL|healthy), (above )?\d\d %: .*network|unsure: probability of ALL 0\.\d\d)")
 NAMES = ("Xception", "InceptionResNetV2", "InceptionV3", "Combined")
 
 
@@ -40,12 +40,10 @@ def test_uploaded_cell_is_decided_in_words_with_four_maps(page, cell):
     maps = page.locator(".lv-map img.lv-over:not(.lv-coarse)")
     assert maps.count() == 4
     for name, alt in zip(NAMES, maps.evaluate_all("all => all.map(one => one.alt)"), strict=True):
-        assert alt.startswith(f"Map, {name}. Towards ALL: ")
-        assert "Towards healthy: " in alt
-        assert "ogit " in alt
+        assert re.match(rf"Map, {name}\. (Nearly all for|More for|Next to nothing) ", alt)
     rows = page.locator(".lv-table :is(tbody, tfoot) th").all_text_contents()
-    assert rows == [*NAMES[:3], "Ensemble"]
-    assert re.search(r"→ p\(ALL\) = \d\.\d\d", page.locator(".lv-sum").text_content())
+    assert rows == [*NAMES[:3], "Together"]
+    assert re.match(r"\d\.\d\d", page.locator(".lv-sum tfoot td").first.text_content())
     source = page.locator(".lv-source strong").text_content()
     assert re.match(r"\S+ \S+ \(.+\)$", source)
     assert source in page.locator("#lv-foot").text_content()
@@ -59,10 +57,13 @@ def test_page_says_that_it_is_no_medical_device(page):
 
 def test_parts_add_up_as_they_are_shown(page, cell):
     send(page, cell)
-    line = page.locator(".lv-sum").text_content().replace("−", "-")
-    left, right = line.split("=")[:2]
-    figures = [float(figure) for figure in re.findall(r"(?<= )[+-]?\d+\.\d\d", left)]
-    assert sum(figures) == pytest.approx(float(right.split()[0]), abs=1e-9)
+    shown = page.locator(".lv-sum :is(tbody, tfoot) td:last-child").all_text_contents()
+    *figures, total = (float(one.replace("−", "-")) for one in shown)
+    assert len(figures) == 3 and sum(figures) == pytest.approx(total, abs=1e-9)
+    explained = page.locator(".lv-sum .lv-tip").last
+    assert not explained.is_visible()
+    page.locator(".lv-sum .lv-term").last.focus()
+    assert "logit" in explained.text_content() and explained.is_visible()
 
 
 def test_example_is_decided_on_a_click(page):
@@ -109,7 +110,7 @@ def test_photographed_picture_is_called_unlike_the_training_data(page):
     page.wait_for_function("document.querySelector('.lv-camera video').videoWidth > 0")
     page.click("[data-act='shoot']")
     answered(page)
-    assert decision(page).startswith("unsure: p(ALL) = ")
+    assert decision(page).startswith("not decided: ")
     words = page.locator(".lv-decision").text_content()
     assert words.startswith("This picture is not like the training data.")
 
@@ -199,8 +200,8 @@ def test_map_of_another_method_is_drawn_and_checked(page, cell):
     send(page, cell)
     page.wait_for_selector(".lv-check")
     pattern = (
-        r"Removing the 10 % of the cell that the combined map marks changes p\(ALL\) from \d\.\d\d to "
-        r"\d\.\d\d; removing a random 10 %, to \d\.\d\d\."
+        r"^(Yes, on this cell|No better than chance|The test cannot tell).*speaks most for (ALL|healthy) "
+        r"moves the probability of ALL from \d\.\d\d to \d\.\d\d; .*blurring a random 10 %, to \d\.\d\d\."
     )
     assert re.search(pattern, page.locator(".lv-check p").text_content())
     said, first = decision(page), page.locator(".lv-check svg").get_attribute("aria-label")

@@ -26,21 +26,25 @@ def folder(tmp_path):
     return tmp_path
 
 
+def plain(page: str) -> str:
+    """A page without what explains its words."""
+    return re.sub('<span class="lv-tip">.*?</span>|</?span>|</?button.*?>', "", page)
+
+
 def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
     content = json.loads((folder / "ensemble.json").read_text())
     unseen = content["figures"]["unseen"]
     for place, name in enumerate(BACKBONES):
         unseen[name] = unseen["ensemble"] | {"auc": {"value": 0.9 + place / 100, "low": 0.85, "high": 0.95}}
     (folder / "ensemble.json").write_text(json.dumps(content))
-    page = model.model_html(Found(folder, "me/cells@1234"))
-    page = re.sub("</?span>", "", page)
+    page = plain(model.model_html(Found(folder, "me/cells@1234")))
     for name in (*BACKBONES, "ensemble"):
         auc = unseen[name]["auc"]
         assert f"{auc['value']:.3f} ({auc['low']:.2f}–{auc['high']:.2f})" in page
     assert "me/cells@1234" in page and page.count("<svg") == 3
     weak = page.split("Subjects with fewer than 70 %")[1].split("</section>")[0]
     assert "H40" in weak and "H14" not in weak
-    assert "no figures of single backbones" not in page
+    assert "no figures of single networks" not in page
 
 
 def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_known(folder):
@@ -64,7 +68,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     changed["shift"] = {"value": -0.25, "low": -0.5, "high": 0.1}
     figures["saved_again"] = {"half size and back": changed, "<b>": changed, "odd": {"turned": None}, "x": 3}
     (folder / "ensemble.json").write_text(json.dumps(content))
-    page = re.sub("</?span>", "", model.model_html(Found(folder, "here")))
+    page = plain(model.model_html(Found(folder, "here")))
     table = page.split("How good it is")[1]
     assert table.index("AUC among cells of one size</th><td>0.912 (0.85–0.95)") < table.index("Accuracy</th>")
     assert "a ruler alone gets nowhere" in page
@@ -72,7 +76,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     assert "1234 cells of 14 people" in page and "AUC</th><td>0.912 (0.85–0.95)" in page
     assert "<td>−0.25 (−0.50 to +0.10)</td>" in page
     assert "&lt;b&gt;</th>" in page and "<b>" not in page and "odd</th>" not in page
-    german = re.sub("</?span>", "", model.model_html(Found(folder, "here"), LANGUAGES["de"]))
+    german = plain(model.model_html(Found(folder, "here"), LANGUAGES["de"]))
     assert "halbe Größe und zurück</th>" in german and "<td>−0,25 (−0,50 bis +0,10)</td>" in german
     for kind in KINDS:
         assert kind.startswith(("JPEG", "WebP")) or LANGUAGES["de"].said(kind) != kind
@@ -83,7 +87,7 @@ def test_a_folder_with_figures_of_the_ensemble_alone_says_so(folder):
     for name in BACKBONES:
         content["figures"]["unseen"].pop(name, None)
     (folder / "ensemble.json").write_text(json.dumps(content))
-    assert "The folder holds no figures of single backbones." in model.model_html(Found(folder, "here"))
+    assert "The folder holds no figures of single networks." in model.model_html(Found(folder, "here"))
 
 
 def test_a_folder_without_figures_scores_and_card_says_so(folder):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from leukovision.artifact import read_manifest
 from leukovision.demo import render
 from leukovision.ensemble import Analysis, MemberAnalysis, Source, sigmoid
-from leukovision.explain.faithfulness import Curve
+from leukovision.explain.faithfulness import Check, Curve
+from leukovision.hub import EMBEDDED
 
 SIDE = 96
 Y, X = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
@@ -33,15 +37,15 @@ def analysis(*logits: float, decision: str | None = None) -> Analysis:
 @pytest.mark.parametrize(
     ("given", "first", "then"),
     [
-        (analysis(2.0, 3.0, 2.8), "ALL, 93 %", "all three backbones agree"),
-        (analysis(-3.0, -3.0, 0.2), "healthy, 87 %", "two of three backbones agree (InceptionV3 says ALL)"),
+        (analysis(2.0, 3.0, 2.8), "ALL, 93 %", "all three networks agree"),
+        (analysis(-3.0, -3.0, 0.2), "healthy, 87 %", "two of three networks agree (InceptionV3 says ALL)"),
         (
             analysis(5.0, -0.5, -0.6), "ALL, 79 %",
-            "one of three backbones agrees (InceptionResNetV2 and InceptionV3 say healthy)",
+            "one of three networks agrees (InceptionResNetV2 and InceptionV3 say healthy)",
         ),
-        (analysis(9.0, 9.0), "ALL, above 99 %", "both backbones agree"),
-        (analysis(1.0), "ALL, 73 %", "the only backbone"),
-        (analysis(0.2, 0.2, decision="unsure"), "unsure", "p(ALL) = 0.55"),
+        (analysis(9.0, 9.0), "ALL, above 99 %", "both networks agree"),
+        (analysis(1.0), "ALL, 73 %", "the only network"),
+        (analysis(0.2, 0.2, decision="unsure"), "unsure", "probability of ALL 0.55"),
     ],
 )  # fmt: skip
 def test_headline_says_decision_and_agreement(given, first, then):
@@ -70,24 +74,17 @@ def test_shown_parts_add_up_to_the_shown_logit():
 )
 def test_map_is_described_by_where_its_evidence_lies(y, x, where):
     spot = 50 * np.exp(-((Y - y) ** 2 + (X - x) ** 2) / 50).astype(np.float32)
-    words = render.describe_map(spot, DISC, 0.25)
-    assert f"half of it {where}. Towards healthy: 0.00. With the constant +0.25: logit" in words
-    assert f"Towards healthy: {render.signed(-spot.mean())}, half of it {where}." in render.describe_map(
-        -spot, DISC, 0.0
-    )
+    assert render.describe_map(spot, DISC) == f"Nearly all for ALL, half of it {where}."
+    assert render.describe_map(-spot, DISC) == f"Nearly all for healthy, half of it {where}."
+    both = spot - 0.5 * np.roll(spot, 9, axis=1)
+    assert render.describe_map(both, DISC).startswith("More for ALL than for healthy, half of that ")
+    assert render.describe_map(0 * spot, DISC) == "Next to nothing for either."
 
 
 def test_ring_and_even_map_are_told_apart():
     ring = ((np.hypot(Y, X) > 34) & DISC).astype(np.float32)
-    assert "around the rim of the cell" in render.describe_map(ring, DISC, 0.0)
-    assert "spread over the cell" in render.describe_map(DISC.astype(np.float32), DISC, 0.0)
-
-
-def test_totals_and_constant_add_up_to_the_logit():
-    cam = np.random.default_rng(1).normal(0.3, 2, (SIDE, SIDE)).astype(np.float32)
-    words = render.describe_map(cam, DISC, -0.4).replace("−", "-")
-    figures = [float(word.strip(",.:")) for word in words.split() if word[0] in "+-"]
-    assert sum(figures[:3]) == pytest.approx(figures[3], abs=0.02)
+    assert "around the rim of the cell" in render.describe_map(ring, DISC)
+    assert "spread over the cell" in render.describe_map(DISC.astype(np.float32), DISC)
 
 
 def test_one_scale_serves_all_maps_and_is_a_round_number():
@@ -115,10 +112,33 @@ def test_a_method_that_finds_nothing_says_so_and_a_poor_map_is_called_poor():
     page = render.result_html(given, given.picture, maps)
     assert "No positive evidence: this method finds nothing here that speaks for ALL." in page
     shares = np.array([0, 0.1, 1])
-    good, poor = Curve(shares, np.array([0.9, 0.2, 0.0])), Curve(shares, np.array([0.9, 0.8, 0.0]))
-    assert "from 0.90 to 0.20; removing a random 10 %, to 0.80." in render.check_html(maps, good, poor)
-    assert "no better than chance" not in render.check_html(maps, good, poor)
-    assert "no better than chance" in render.check_html(maps, poor, good)
+    fallen, risen, chance = (Curve(shares, np.array([0.9, p, 0.0])) for p in (0.2, 0.95, 0.8))
+    for verdict, words in (("yes", "Yes, on"), ("chance", "No better than"), ("unclear", "cannot tell")):
+        page = render.check_html(maps, Check(fallen, risen, chance, verdict))
+        assert words in page and "from 0.90 to 0.20; blurring what speaks most against it, to 0.95" in page
+
+
+def test_how_far_to_believe_it_is_said_where_the_figures_are_known_and_hold():
+    given = analysis(2.0, 3.0, 2.8)
+    figures = {"unseen": {"decided": {
+        "coverage_ALL": {"value": 0.5}, "accuracy_ALL": {"value": 0.9},
+        "coverage_healthy": {"value": 0.8}, "accuracy_healthy": {"value": 0.75},
+    }}}  # fmt: skip
+    said = render.record("ALL", figures)
+    assert "it said ALL of 45 of 100 cells with ALL, and of 20 of 100 healthy cells." in said
+    assert "of 60 of 100 healthy cells, and of 5 of 100" in render.record("healthy", figures)
+    assert "unsure of 50 of 100 cells with ALL, and of 20 of 100" in render.record("unsure", figures)
+    for unknown in ({}, {"unseen": {"decided": {"coverage_ALL": "x"}}}, {"unseen": 3}):
+        assert render.record("ALL", unknown) == ""
+    manifest = read_manifest(EMBEDDED).model_copy(update={"figures": figures})
+    assert said in render.result_html(given, given.picture, None, manifest)
+    odd = replace(given, in_domain=False, reason="It is odd.")
+    for page in (
+        render.result_html(given, given.picture, None, manifest, measured=False),
+        render.result_html(odd, given.picture, None, manifest),
+    ):
+        assert said not in page
+    assert "not decided" in page and "93 %" not in page
 
 
 def test_names_and_sentences_cannot_break_the_page():

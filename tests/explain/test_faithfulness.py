@@ -1,6 +1,7 @@
 """Figures of trust, on maps of which it is known what they must say."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,6 +69,27 @@ def test_chance_is_as_coarse_as_the_map_it_is_compared_with() -> None:
         ]
         assert np.mean(found) == pytest.approx(spread, rel=0.12)
     assert faithfulness.coarseness(np.zeros((256, 256), np.float32), everywhere) == 0
+
+
+def test_the_quick_check_tells_a_map_of_what_counts_from_its_opposite(numbers: np.ndarray) -> None:
+    cell = faithfulness.cell_of(numbers)
+    right = cell & (np.indices(cell.shape)[1] > np.nonzero(cell)[1].mean())
+    evidence = np.where(right, 1, -1).astype(np.float32)
+
+    class Half(SimpleNamespace):
+        """It minds every change of the right half of the cell, and nothing else."""
+
+        def logits(self, pictures: np.ndarray) -> np.ndarray:
+            return 3 - 200 * np.abs(pictures - numbers)[:, right].mean(axis=(1, 2))
+
+    class Deaf(SimpleNamespace):
+        def logits(self, pictures: np.ndarray) -> np.ndarray:
+            return np.zeros(len(pictures))
+
+    check = faithfulness.against_chance(Half(), numbers, evidence, "ALL")
+    assert check.verdict == "yes" and check.by_map.area < check.by_chance.area < check.opposed.area
+    assert faithfulness.against_chance(Half(), numbers, -evidence, "ALL").verdict == "chance"
+    assert faithfulness.against_chance(Deaf(), numbers, evidence, "ALL").verdict == "unclear"
 
 
 def test_a_map_that_follows_the_picture_is_stable_and_one_that_does_not_is_not(numbers: np.ndarray) -> None:

@@ -31,7 +31,15 @@ open(
   () => key && open(() => page.dataset.part && part(key)),
 );
 
-document.addEventListener('click', ({ target }) => {
+document.addEventListener('click', (event) => {
+  const { target } = event;
+  const link = target.closest('a[data-tab]');
+  if (link) {
+    // The page stays, with what is on it.
+    event.preventDefault();
+    named(link.dataset.tab).click();
+    window.scrollTo({ top: 0 });
+  }
   const tab = target.closest('[role="tab"]');
   const button = target.closest('.lv-nav [data-part]');
   if (tab) {

@@ -17,7 +17,7 @@ const spread = ({ row }) => {
 const key = {
   place: (one) => one.place,
   decision: ({ row }) => row.decision || words['filters.error'],
-  p_all: ({ row }) => row.p_all ?? null,
+  p_all: ({ row }) => (row.in_domain === false ? null : (row.p_all ?? null)),
   // Of as many that agree, those come first that are further apart.
   agree: (one) => (one.row.p_all == null ? null : one.agree[0] - spread(one)),
   in_domain: ({ row }) => (row.in_domain == null ? null : Number(row.in_domain)),
@@ -54,7 +54,8 @@ const thumbnail = (one, alt) =>
       })
     : '';
 const decided = ({ row }) => (row.decision ? words['words.' + row.decision] : words['filters.error']);
-const chance = ({ row }) => (row.p_all == null ? '' : figure(row.p_all, 2));
+// Of a cell unlike the training data no figure means anything.
+const chance = ({ row }) => (row.p_all == null ? '' : row.in_domain === false ? '–' : figure(row.p_all, 2));
 const yes_no = ({ row }) => (row.in_domain == null ? '' : row.in_domain ? words.yes : words.no);
 
 // Sentences begin with the name of the file that they are about; in its row it stands already.

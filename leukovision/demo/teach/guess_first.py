@@ -62,13 +62,13 @@ def part(
         texts, ensemble = visitor.texts(), get_ensemble()
         cell, truth = cell_of_game(game)
         analysis = ensemble.analyse([cell])[0]
-        decide = ensemble.manifest.thresholds.decide
+        decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
         words = texts("teach.said", guess=texts(f"words.{said}"))
         told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
         return (
             game,
-            told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts),
+            told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts, figures),
             score_html(game, texts),
         )
 

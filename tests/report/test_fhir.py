@@ -1,0 +1,163 @@
+"""A Bundle is FHIR to two libraries, says what was decided and no more, and is the same bytes each time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from leukovision import Ensemble, batch, cli, report, synthetic
+from leukovision.artifact import SlideSpec
+from leukovision.cli import loading
+from leukovision.i18n import LANGUAGES
+from leukovision.report import fhir
+
+models = pytest.importorskip("fhir.resources.R4B.bundle")
+client = pytest.importorskip("fhirclient.models.bundle")
+
+MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+ROWS = [
+    batch.Row(file="/home/someone/a.png", decision="ALL", p_all=0.93, p_all_xception=0.9, in_domain=True),
+    batch.Row(file="/home/someone/b.png", decision="healthy", p_all=0.1, in_domain=True),
+    batch.Row(
+        file="/home/someone/s.jpg, cell 2", decision="unsure", p_all=0.5, in_domain=False,
+        reason="There is more than one thing in this picture; the ensemble was trained on single cells.",
+        box="1 2 30 40", marks="out of focus",
+    ),
+    batch.Row(file="/home/someone/bad.png", error="/home/someone/bad.png: the file is empty."),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def knows(ensemble: Ensemble) -> Any:
+    """The embedded ensemble's name and card, with a slide rule of its own."""
+    spec = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.01, 0.5))
+    manifest = ensemble.manifest.model_copy(update={"slide": spec})
+    return SimpleNamespace(manifest=manifest, source=ensemble.source, found=ensemble.found)
+
+
+@pytest.fixture(scope="module")
+def made(knows: Any) -> bytes:
+    return bundle(knows, ROWS, "Patient/123")
+
+
+def bundle(knows: Any, rows: list[batch.Row], subject: str | None = None, language: str = "en") -> bytes:
+    texts = LANGUAGES[language]
+    whole = report.of_batch(knows, rows, [b""] * len(rows), MADE, texts)
+    return fhir.bundle(whole, knows, rows, subject, texts)
+
+
+def by_kind(content: bytes, kind: str) -> list[dict[str, Any]]:
+    resources = [entry["resource"] for entry in json.loads(content)["entry"]]
+    return [one for one in resources if one["resourceType"] == kind]
+
+
+def analyse(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, ["analyse", *map(str, arguments)])
+
+
+def test_a_bundle_is_fhir_to_libraries_that_are_not_ours(made: bytes, knows: Any) -> None:
+    models.Bundle.model_validate_json(made)
+    read = client.Bundle(json.loads(made), strict=True)
+    assert [one.resource.resource_type for one in read.entry] == [
+        "DiagnosticReport", *["Observation"] * 5, "Provenance", "Device",
+    ]  # fmt: skip
+    (device,) = by_kind(made, "Device")
+    assert device["version"][0]["value"] and len(device["identifier"][0]["value"]) == 64
+    assert device["note"][0]["text"] == (knows.found.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_it_refers_to_is_in_it_and_a_machine_s_word_is_labelled(made: bytes) -> None:
+    content = json.loads(made)
+    there = {entry["fullUrl"] for entry in content["entry"]}
+    assert len(there) == len(content["entry"])
+    (whole,), (provenance,) = by_kind(made, "DiagnosticReport"), by_kind(made, "Provenance")
+    (device,) = [
+        entry["fullUrl"] for entry in content["entry"] if entry["resource"]["resourceType"] == "Device"
+    ]
+    assert {one["reference"] for one in whole["result"]} < there
+    assert {one["reference"] for one in provenance["target"]} < there
+    assert provenance["agent"][0]["who"]["reference"] == device
+    for one in by_kind(made, "Observation"):
+        assert one["device"]["reference"] == device
+    for entry in content["entry"]:
+        label = entry["resource"].get("meta", {}).get("security", [])
+        assert [one["code"] for one in label] == ([] if entry["fullUrl"] == device else ["AIAST"])
+
+
+def test_it_says_what_was_decided_and_why_nothing_was(made: bytes) -> None:
+    slide, first, second, unsure, bad = by_kind(made, "Observation")
+    assert first["valueCodeableConcept"] == {"text": "ALL"} and "dataAbsentReason" not in first
+    assert second["valueCodeableConcept"] == {"text": "healthy"}
+    parts = {one["code"]["text"]: one for one in first["component"]}
+    assert parts["p(ALL)"]["valueQuantity"]["value"] == 0.93
+    assert parts["p(ALL), Xception"]["valueQuantity"]["value"] == 0.9 and "p(ALL), InceptionV3" not in parts
+    assert "valueCodeableConcept" not in unsure and "single cells" in unsure["dataAbsentReason"]["text"]
+    assert [one["text"] for one in unsure["note"]] == ["s.jpg, cell 2", "out of focus"]
+    assert bad["dataAbsentReason"]["coding"][0]["code"] == "error" and "component" not in bad
+    assert len(slide["hasMember"]) == 4
+    together = {one["code"]["text"]: one for one in slide["component"]}
+    assert 0 < together["p(ALL)"]["valueQuantity"]["value"] < 1 and together["n(ALL)"]["valueInteger"] == 1
+
+
+def test_nothing_is_made_up(made: bytes, knows: Any) -> None:
+    assert b"conclusionCode" not in made and b"/home/someone" not in made
+    without = bundle(knows, ROWS)
+    assert b'"subject"' not in without
+    for kind in ("DiagnosticReport", "Observation"):
+        for one in by_kind(made, kind):
+            assert one["subject"] == {"reference": "Patient/123"} and one["status"] == "preliminary"
+    assert not by_kind(made, "Patient")
+    assert len(by_kind(bundle(knows, ROWS[:1]), "Observation")) == 1  # one cell is no slide
+
+
+def test_without_a_rule_for_slides_a_slide_has_no_value(ensemble: Ensemble, knows: Any) -> None:
+    manifest = ensemble.manifest.model_copy(update={"slide": None})
+    plain = SimpleNamespace(manifest=manifest, source=ensemble.source, found=ensemble.found)
+    slide, *_ = by_kind(bundle(plain, ROWS[:2]), "Observation")
+    assert "not calibrated" in slide["dataAbsentReason"]["text"] and "valueCodeableConcept" not in slide
+
+
+def test_words_are_in_the_language_of_the_report(knows: Any) -> None:
+    content = bundle(knows, ROWS, language="de")
+    client.Bundle(json.loads(content), strict=True)
+    _, _, second, *_ = by_kind(content, "Observation")
+    assert second["valueCodeableConcept"] == {"text": LANGUAGES["de"]("words.healthy")}
+
+
+def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(
+    ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+    cell = tmp_path / "cell.png"
+    Image.fromarray(synthetic.paint(synthetic.blast_like(4), seed=4)).save(cell)
+    out, again, pdf = (tmp_path / name for name in ("out.json", "again.json", "out.pdf"))
+    run = analyse(cell, "--fhir", out, "--report", pdf, "--made", "2026-01-02T03:04:00")
+    assert run.exit_code == 0, run.output
+    analyse(cell, "--fhir", again, "--made", "2026-01-02T03:04:00")
+    assert again.read_bytes() == out.read_bytes()
+    client.Bundle(json.loads(out.read_bytes()), strict=True)
+    (whole,) = by_kind(out.read_bytes(), "DiagnosticReport")
+    assert base64.b64decode(whole["presentedForm"][0]["data"]) == pdf.read_bytes()
+    assert whole["issued"] == "2026-01-02T03:04:00Z" and "subject" not in whole
+
+
+def test_what_is_missing_or_no_reference_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "load", lambda _: pytest.fail("it was too late"))
+    cell = tmp_path / "cell.png"
+    cell.touch()
+    run = analyse(cell, "--fhir", tmp_path / "out.json", "--subject", "Mrs Smith")
+    assert run.exit_code == 2 and "wanted is Patient/ID" in run.stderr.replace("\n", " ")
+    monkeypatch.setitem(sys.modules, "fhir.resources.R4B.bundle", None)
+    run = analyse(cell, "--fhir", tmp_path / "out.json")
+    assert run.exit_code == 2 and "pip install 'leukovision[fhir]'" in run.stderr.replace("\n", " ")
