@@ -18,7 +18,7 @@ from leukovision.backbones import BACKBONES, build
 from leukovision.evaluation import figures, predictions, score
 from leukovision.training import dataset
 from leukovision.training.features import pooled
-from leukovision.training.heads import fitted
+from leukovision.training.heads import copies, fitted
 from leukovision.training.ood_statistics import draw, statistics
 from leukovision.training.recipe import Recipe
 
@@ -40,10 +40,10 @@ def main() -> None:
     images = score.once(score.sample(images, asked.sample) if asked.sample else images)
     groups = dataset.read_groups(asked.split)
     seen = {}
-    for name, backbone in BACKBONES.items():
-        network = build(name, backbone.cut(recipe.preset), recipe.input.size, asked.backbone_weights)
+    for name in BACKBONES:
+        network = build(name, recipe.cut(name), recipe.input.size, asked.backbone_weights)
         plain = pooled(network, images, recipe.input, asked.features)
-        seen[name] = plain, pooled(network, images, recipe.input, asked.features, changes=recipe.changes)
+        seen[name] = plain, pooled(network, images, recipe.input, asked.features, changes=copies(recipe))
     looks = np.array([ood.looks(read_cell(image.path)) for image in images])
     part = np.array([groups.get(image.subject, "") for image in images])
     rows = []

@@ -9,7 +9,7 @@ from simulated import MEMBERS, simulated
 from sklearn import metrics
 
 from leukovision import artifact
-from leukovision.evaluation import calibrate, score, several_cells, tables
+from leukovision.evaluation import calibrate, saved_again, score, several_cells, tables
 from leukovision.evaluation import figures as measured
 from leukovision.evaluation.bootstrap import COLUMNS, People, figures, interval
 from leukovision.evaluation.matched import matched_auc
@@ -185,7 +185,7 @@ def test_the_card_leads_with_what_a_ruler_new_people_and_other_programs_make_of_
     content, far = measured.measure(cells, draws=20), measured.measure(simulated(6), draws=20)
     # Too few subjects for a figure have nan, which a manifest cannot hold.
     content["figures"]["xception"]["matched_auc"] = dict.fromkeys(("value", "low", "high"), float("nan"))
-    again = {"JPEG 75": {key: {"value": -0.25, "low": -0.5, "high": 0.125} for key in card.SAVED_AGAIN}}
+    again = {"JPEG 75": {key: {"value": -0.25, "low": -0.5, "high": 0.125} for key in saved_again.MEASURED}}
     member = artifact.MemberSpec(
         backbone="xception", cut="cut", file="x.safetensors", sha256="0" * 64, weight=1
     )

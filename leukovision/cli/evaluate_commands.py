@@ -85,10 +85,9 @@ def resave(
         predictions.write(out / "saved_again.csv", rows)
         content = saved_again.summary(rows)
         artifact.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
-    columns = ("turned", "changed", "domain", "shift")
-    table = Table(f"{len(images)} cells", *columns)
+    table = Table(f"{len(images)} cells", *saved_again.MEASURED)
     for kind, found in content.items():
-        table.add_row(kind, *(shown(found[name]) for name in columns))
+        table.add_row(kind, *(shown(found[name]) for name in saved_again.MEASURED))
     Console().print(table)
 
 

@@ -43,7 +43,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
     preset: Annotated[
         str,
-        typer.Option(help="compact (heads on frozen layers), whole or full (layers trained, on a GPU)."),
+        typer.Option(
+            help="compact (units on frozen layers), mixed (InceptionV3 trained), whole or full (all trained)."
+        ),
     ] = "compact",
     backbone: Annotated[list[str] | None, typer.Option(help="Only these; all three by default.")] = None,
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",

@@ -140,7 +140,9 @@ def _shift(found: object, texts: Texts) -> str:
 def _saved_again(found: object, texts: Texts) -> str:
     """What it decides on cells that other programs saved again; "" where that is not known."""
     kinds = found if isinstance(found, Mapping) else {}
-    columns = ("turned", "changed", "domain", "shift")
+    shares = [own for own in kinds.values() if isinstance(own, Mapping)]
+    wanted = ("turned", "changed", "unnoticed", "domain", "shift")
+    columns = [key for key in wanted if any(key in own for own in shares)]
     rows = ""
     for kind, own in kinds.items():
         cells = [_figure(own.get(key), texts, key == "shift") for key in columns if isinstance(own, Mapping)]

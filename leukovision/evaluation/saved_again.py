@@ -15,6 +15,10 @@ from leukovision.resaving import KINDS
 from leukovision.training.dataset import Image
 
 AS_IT_IS = "as it is"
+
+MEASURED = ("turned", "changed", "unnoticed", "domain", "shift")
+"""What `summary` has of each way to save a cell again, in the order in which it is shown."""
+
 _CHUNK = 16
 
 
@@ -60,8 +64,9 @@ def summary(rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1)
         draws, seed: of subjects.
 
     Returns:
-        For each kind: `turned`, from ALL to healthy or back; `changed`, in any way, "unsure" too; `domain`,
-        in domain or out of it as it was not before; of all cells; and `shift`, the mean change of the logit.
+        For each kind, shares of all cells: `turned`, from ALL to healthy or back; `changed`, in any way,
+        "unsure" too; `unnoticed`, changed and yet called in domain; `domain`, in domain or out of it as
+        it was not before; and `shift`, the mean change of the logit.
     """
     by_kind: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -80,6 +85,9 @@ def summary(rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1)
         result[kind] = {
             "turned": share([{a["decision"], b["decision"]} == {"ALL", "healthy"} for a, b in pairs]),
             "changed": share([a["decision"] != b["decision"] for a, b in pairs]),
+            "unnoticed": share(
+                [a["decision"] != b["decision"] and str(b["in_domain"]) == "True" for a, b in pairs]
+            ),
             "domain": share([str(a["in_domain"]) != str(b["in_domain"]) for a, b in pairs]),
             "shift": share([float(b["logit"]) - float(a["logit"]) for a, b in pairs]),
         }

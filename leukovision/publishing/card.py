@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from leukovision import artifact
+from leukovision.evaluation.saved_again import MEASURED
 from leukovision.evaluation.tables import TITLES, by_subject, grid, of_members, shown
 from leukovision.explain.sentences import at_least
 
 FIRST = ("matched_auc", "auc")
 """What is told of the subjects least like those that were trained on."""
-
-SAVED_AGAIN = ("turned", "changed", "domain", "shift")
-"""What `saved_again.summary` has of each way to save a cell again."""
 
 
 def digest(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +153,7 @@ def write(
             kept["shift"] = shifted(shift)
     if saved_again:
         with _wanted("the figures of --saved-again", "the saved_again.json that `leukovision resave` writes"):
-            rows = {kind: {key: own[key] for key in SAVED_AGAIN} for kind, own in saved_again.items()}
+            rows = {kind: {key: own[key] for key in MEASURED} for kind, own in saved_again.items()}
             kept["saved_again"] = known(rows)
     manifest = manifest.model_copy(update={"figures": kept})
     with _wanted("the figures", "the figures.json that `leukovision figures` writes"):
@@ -198,8 +197,16 @@ def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
             )
         )
     if saved := figures.get("saved_again"):
-        head = ["saved again", "ALL to healthy or back", "changed at all", "domain check", "change of logit"]
-        rows = [[kind, *(shown(own[key]) for key in SAVED_AGAIN)] for kind, own in saved.items()]
+        titles = (
+            "ALL to healthy or back",
+            "changed at all",
+            "changed unnoticed",
+            "domain check",
+            "change of logit",
+        )
+        had = [key in next(iter(saved.values())) for key in MEASURED]
+        head = ["saved again", *itertools.compress(titles, had)]
+        rows = [[kind, *(shown(own[key]) for key in MEASURED if key in own)] for kind, own in saved.items()]
         parts.append(
             "**Cells that another program saved again:** the share of decisions that change.\n\n"
             + grid(head, rows)

@@ -27,7 +27,7 @@ class Changes:
 
     zoom: float = 0.08
     shift: float = 0.08
-    resaved: float = 0.5
+    resaved: float = 0.3
     stain: float = 0.0
 
 

@@ -57,14 +57,14 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     for backbone in backbones:
         if not (out / f"{backbone}.safetensors").exists():
-            if recipe.trained == "heads":
-                heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
-            else:
+            if backbone in recipe.layers:
                 whole.train(backbone, images, out, recipe, weights, progress)
+            else:
+                heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
     specs = [
         artifact.MemberSpec(
             backbone=backbone,
-            cut=BACKBONES[backbone].cut(recipe.preset),
+            cut=recipe.cut(backbone),
             file=f"{backbone}.safetensors",
             sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
             weight=1 / len(backbones),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from leukovision import artifact
 from leukovision.backbones import BACKBONES, HEAD, Standard, build, set_standard, tensors
+from leukovision.training.augment import Changes
 from leukovision.training.dataset import Image
 from leukovision.training.features import pooled
 from leukovision.training.recipe import Progress, Recipe
@@ -38,13 +40,13 @@ def train(
 
     title = BACKBONES[name].title
     keras.utils.set_random_seed(recipe.seed)
-    network = build(name, BACKBONES[name].cut(recipe.preset), recipe.input.size, weights)
+    network = build(name, recipe.cut(name), recipe.input.size, weights)
 
     def seen(what: str) -> Callable[[int], object]:
         return lambda done: progress(f"{title} sees {what}", done, len(images), "")
 
     plain = pooled(network, images, recipe.input, kept, seen("cells"))
-    changed = pooled(network, images, recipe.input, kept, seen("them changed"), recipe.changes)
+    changed = pooled(network, images, recipe.input, kept, seen("them changed"), copies(recipe))
     unit, standard = fitted(images, plain, changed, recipe)
     set_standard(network, standard)
     network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])
@@ -56,6 +58,11 @@ def train(
         out / f"{name}.safetensors",
         {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
     )
+
+
+def copies(recipe: Recipe) -> Changes:
+    """How the changed copies of the cells are made."""
+    return replace(recipe.changes, resaved=1.0)
 
 
 def fitted(

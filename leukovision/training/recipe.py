@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from leukovision import artifact
+from leukovision.backbones import BACKBONES
 from leukovision.preprocessing import Input
 from leukovision.training.augment import Changes
 
@@ -19,11 +20,12 @@ class Recipe:
     """How a member is trained.
 
     Attributes:
-        preset: `compact` cuts the backbones in mid-network, `whole` further up, `full` nowhere.
-        trained: `heads` fits a linear unit on layers that keep the weights they start with; `layers` trains
-            nearly every layer, too.
+        preset: a key of `PRESETS`.
+        layers: backbones of which nearly every layer is trained; they are cut far up, or not at all in
+            `full`. The others get a linear unit on layers that keep the weights they start with, and are cut
+            in mid-network.
         input: how a cell becomes numbers.
-        changes: how much cells are changed.
+        changes: how much cells are changed. Of the copies for a unit on frozen layers all are saved again.
         penalty: of the squared weights of a unit on frozen layers, times its inputs, beside the mean loss.
         copies: share of the weight that changed copies of the cells have, for a unit on frozen layers:
             it then stands them better, and beyond a third new donors are told apart worse.
@@ -40,19 +42,24 @@ class Recipe:
     """
 
     preset: str = "compact"
-    trained: Literal["heads", "layers"] = "heads"
+    layers: tuple[str, ...] = ()
     input: Input = field(default_factory=Input)
     changes: Changes = field(default_factory=Changes)
     penalty: float = 3e-6
     copies: float = 0.3
     even_sizes: bool = False
-    samples: int = 20_000
+    samples: int = 12_000
     batch: int = 16
     rate: float = 1e-4
     decay: float = 0.01
     averaging: float = 0.98
     smoothing: float = 0.05
     seed: int = 1
+
+    def cut(self, name: str) -> str:
+        """The layer at which a backbone is cut, and its map comes from."""
+        kind = "full" if self.preset == "full" else "whole"
+        return BACKBONES[name].cut(kind if name in self.layers else "compact")
 
     @staticmethod
     def of(
@@ -81,7 +88,8 @@ _NATIVE = Input("crop", 192, "plain", field=192, chroma=6)
 """The middle of the frame at the camera's own resolution: most cells fill it, which hides their size."""
 
 PRESETS = {
-    "compact": Recipe(input=_NATIVE, changes=Changes(resaved=1.0)),
-    "whole": Recipe("whole", "layers", _NATIVE),
-    "full": Recipe("full", "layers", Input("crop", 300, "plain")),
+    "compact": Recipe(input=_NATIVE),
+    "mixed": Recipe("mixed", ("inception_v3",), _NATIVE),
+    "whole": Recipe("whole", tuple(BACKBONES), _NATIVE),
+    "full": Recipe("full", tuple(BACKBONES), Input("crop", 300, "plain")),
 }
