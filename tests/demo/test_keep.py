@@ -35,7 +35,7 @@ def test_a_table_holds_twenty_thousand_files_and_a_report_five(keep):
 
 def test_what_is_said_of_a_file_is_cut_in_a_report():
     long = Row(file="a/b.png", error="a/b.png: " + "x " * 2000)
-    short = compose._without_path(long, ENGLISH)
+    short = compose.told(long, ENGLISH)
     assert (
         short.error.startswith("b.png: x x")
         and len(short.error) == compose.SAID
