@@ -210,6 +210,13 @@ def test_a_photo_of_one_cell_with_hardly_a_red_cell_gives_that_cell() -> None:
     assert overlap(inside(one, (350, 350)), mask[150:500, 250:600]) > 0.85
 
 
+def test_a_small_piece_of_a_cell_at_the_border_is_left_out_beside_a_whole_one() -> None:
+    photo, masks = drawn([(20, 10), (-250, 200)])
+    assert 0.2 < masks[1].sum() / masks[0].sum() < 0.5
+    (one,) = find_cells(photo)
+    assert smear.TOUCHES not in one.marks and overlap(inside(one, photo.shape), masks[0]) > 0.9
+
+
 def test_a_cell_at_the_border_and_one_out_of_focus_are_kept_but_marked() -> None:
     photo, _ = drawn([(-180, 150), (400, 150)])
     assert {one.marks for one in find_cells(photo)} == {(), (smear.TOUCHES,)}

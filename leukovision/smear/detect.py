@@ -25,7 +25,7 @@ from leukovision.errors import sentence
 from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
 from leukovision.smear.look import Seen, look, look_at
 from leukovision.smear.nuclei import nuclei
-from leukovision.smear.quality import is_lobed, marks, scraps
+from leukovision.smear.quality import TOUCHES, is_lobed, marks, scraps
 from leukovision.smear.scale import PX_PER_UM, RED_CELL, TYPICAL, WHITE_CELL
 from leukovision.smear.tissue import NUCLEUS
 
@@ -35,6 +35,10 @@ MOST = 100
 NARROWEST = 0.8
 """A cell across, where it is widest, in red cells: writing on a photo is narrower, and so is what is left of
 a cell at the border."""
+
+FRAGMENT = 0.5
+"""Of the area of the photo's whole cells, in the median: what the border leaves of a cell is left out if it
+is less than this, as too little of it is seen to judge it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,7 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     if labels.max() > MOST:
         raise CellError(too_many(name))
     contours = [outline(parts, labels, number, size * zoom) for number in range(1, labels.max() + 1)]
-    found = _marked(rgb, seen, labels, contours, NARROWEST)
+    found = _without_fragments(_marked(rgb, seen, labels, contours, NARROWEST))
     found.sort(key=lambda one: one[0][:, 1].mean())
     scale = PX_PER_UM * RED_CELL / size
     return [
@@ -141,6 +145,15 @@ def _marked(
         for contour, amount in zip(contours, amounts, strict=True)
         if width(contour, labels.shape) >= narrowest * size * zoom
     ]
+
+
+def _without_fragments(
+    found: list[tuple[np.ndarray, tuple[str, ...]]],
+) -> list[tuple[np.ndarray, tuple[str, ...]]]:
+    """All but the small pieces that the border leaves of cells, where whole cells tell how large one is."""
+    whole = [area(contour) for contour, wrong in found if TOUCHES not in wrong]
+    least = FRAGMENT * float(np.median(whole)) if whole else 0.0
+    return [(contour, wrong) for contour, wrong in found if TOUCHES not in wrong or area(contour) >= least]
 
 
 def too_many(name: str) -> str:
