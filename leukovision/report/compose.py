@@ -132,7 +132,7 @@ def of_cell(
         scale=scale_of(maps),
         sum=sentences.sum_line(analysis, texts),
         check=_check(ensemble, analysis, texts),
-        **(_traits(ensemble, analysis.decision, measured, texts) if measured else {}),
+        **(_traits(ensemble, analysis.decision, measured, texts) if measured and measured.area else {}),
     )  # fmt: skip
     return Report(
         content, cell_layout(content, analysis, said, texts), cell_pictures(content, analysis, picture)
