@@ -1,4 +1,4 @@
-"""Is a white blood cell an acute lymphoblastic leukaemia (ALL) blast? An ensemble that shows why."""
+"""What is this white blood cell? An ensemble of networks decides, and shows why."""
 
 import os
 import sys

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 import pydantic
@@ -23,6 +23,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from leukovision.errors import sentence
+from leukovision.question import OURS, UNSURE, WORDS, Question
+
+_Model = TypeVar("_Model", bound=pydantic.BaseModel)
 
 LARGEST = float(np.finfo(np.float16).max)
 """No tensor of an ensemble holds a larger value."""
@@ -39,6 +42,10 @@ _Short = Annotated[str, pydantic.Field(max_length=200)]
 _Long = Annotated[str, pydantic.Field(max_length=20_000)]
 _Told = Annotated[dict[str, Any], pydantic.BeforeValidator(lambda value: _shallow(value))]
 _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
+# In columns and file names as they are, and in HTML.
+_ClassName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+_Word = Annotated[str, pydantic.Field(pattern=r"^[^<>&\"{}\x00-\x1f]{1,200}$")]
+_Language = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$")]
 
 
 SCORES = "scores.csv"
@@ -85,7 +92,7 @@ class MemberSpec(_Part):
 
 
 class Thresholds(_Part):
-    """p(ALL) from `decide` on is ALL; strictly between the two bounds of `abstain` it is unsure."""
+    """The positive class is decided from this p on; strictly between the bounds of `abstain` it is unsure."""
 
     decide: _Probability = 0.5
     abstain: tuple[_Probability, _Probability] = (0.5, 0.5)
@@ -106,8 +113,8 @@ class DomainSpec(_Part):
 class SlideSpec(_Part):
     """How the mean logits of one person's cells vary, out of fold: see `slide.logit`.
 
-    `means` of healthy and of ALL slides, `spread` of the cells of one slide, `offset` from slide to slide;
-    strictly between the two p(ALL) of `abstain` a slide is unsure.
+    `means` of negative and of positive slides, `spread` of the cells of one slide, `offset` from slide to
+    slide; strictly between the two probabilities of `abstain` a slide is unsure.
     """
 
     means: tuple[_Logit, _Logit]
@@ -116,13 +123,37 @@ class SlideSpec(_Part):
     abstain: tuple[_Probability, _Probability]
 
 
-class Manifest(_Part):
+class Asked(_Part):
+    """What is decided: the part of a manifest that `train --question` reads.
+
+    `classes` are the negative and the positive one, `data` is what was learnt from, `words` are those of
+    `question.WORDS` by language.
+    """
+
+    classes: tuple[_ClassName, _ClassName] = (OURS.negative, OURS.positive)
+    data: _Short = ""
+    words: dict[_Language, dict[Literal[WORDS], _Word]] = {}  # type: ignore[valid-type]
+
+    @pydantic.model_validator(mode="after")
+    def _two_classes(self) -> Self:
+        if len({name.lower() for name in (*self.classes, UNSURE)}) < 3:
+            raise ValueError(f"classes must be two, and neither may be called {UNSURE!r}")
+        return self
+
+    @property
+    def question(self) -> Question:
+        """The same as `Texts` know it."""
+        negative, positive = self.classes
+        data = self.data or (OURS.data if (positive, negative) == OURS.names else "")
+        return Question(positive, negative, data, self.words)
+
+
+class Manifest(Asked):
     """`ensemble.json`."""
 
     format: Annotated[int, pydantic.Field(ge=1)] = FORMAT
     name: _Short
     version: _Short
-    classes: tuple[Literal["healthy"], Literal["ALL"]] = ("healthy", "ALL")
     input: InputSpec = InputSpec()
     members: Annotated[tuple[MemberSpec, ...], pydantic.Field(min_length=1)]
     bias: _Logit = 0.0
@@ -284,8 +315,10 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `ensemble.json`."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    """Write `ensemble.json`, its name first."""
+    content = manifest.model_dump(mode="json")
+    content = {key: content[key] for key in ("format", "name", "version")} | content
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     write_whole(folder / MANIFEST, (text + "\n").encode())
 
 
@@ -308,8 +341,32 @@ def read_manifest(folder: Path) -> Manifest:
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise StoreError(sentence("newer", path=path, found=found, known=FORMAT))
+    return _valid(Manifest, content, path)
+
+
+def read_question(path: Path | None) -> Question:
+    """What to train for: of a JSON file the fields of `Asked`, as an `ensemble.json` has them too.
+
+    Raises:
+        StoreError: the file cannot be read, is not JSON, or a field is wrong.
+    """
+    if path is None:
+        return OURS
     try:
-        return Manifest.model_validate(content)
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StoreError(sentence("unreadable", name=path, reason=error.strerror)) from None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or "classes" not in content:
+        raise StoreError(f"{path}: wanted is JSON with classes, data and words, as an {MANIFEST} has them.")
+    return _valid(Asked, {key: content[key] for key in Asked.model_fields if key in content}, path).question
+
+
+def _valid(kind: type[_Model], content: object, path: Path) -> _Model:
+    """The content of a file as what it should be."""
+    try:
+        return kind.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the manifest"

@@ -24,6 +24,7 @@ from leukovision.cell import Cell
 from leukovision.errors import sentence
 from leukovision.inference import BATCH, Forward
 from leukovision.preprocessing import Input, inside
+from leukovision.question import OURS, UNSURE, Question
 from leukovision.slide import SlideDecision
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class Source:
     Attributes:
         name, version: by its manifest.
         origin: `embedded`, the folder it was read from, or `user/repo@commit` on the Hub.
+        question: what it decides.
     """
 
     name: str
     version: str
     origin: str
+    question: Question = OURS
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} ({self.origin})"
@@ -52,10 +55,10 @@ class MemberAnalysis:
     """What one backbone says of a cell.
 
     Attributes:
-        p_all: its calibrated probability of ALL, 0 to 1.
+        p_all: its calibrated probability of the positive class, 0 to 1.
         logit: its calibrated logit, the ensemble's bias in it; `logit == constant + cam.mean()`.
         constant: the part of the logit that no place on the cell holds.
-        cam: (size, size) float32, logits: towards ALL above 0, towards healthy below. Smooth.
+        cam: (size, size) float32, logits: towards the positive class above 0, else below. Smooth.
         coarse: (h, w) float32, logits, the same map at the resolution that the network has.
         share: what it adds to the ensemble's logit; the shares sum to it.
     """
@@ -73,8 +76,8 @@ class Analysis:
     """What an ensemble says of a cell.
 
     Attributes:
-        decision: "ALL", "healthy" or "unsure".
-        p_all: probability of ALL, 0 to 1.
+        decision: the name of a class, or "unsure".
+        p_all: probability of the positive class, 0 to 1.
         logit: its logit; `logit == constant + cam.mean()`, to float32 rounding.
         constant: the part of the logit that no place on the cell holds.
         cam: (size, size) float32, logits: the combined map, over what `picture` shows.
@@ -99,6 +102,11 @@ class Analysis:
     picture: np.ndarray
     distance: float = float("nan")
 
+    @property
+    def question(self) -> Question:
+        """What was decided."""
+        return self.ensemble.question
+
 
 class Ensemble:
     """Members that are ready to analyse cells; made by `load_ensemble`."""
@@ -114,7 +122,8 @@ class Ensemble:
         import keras
 
         self.manifest, self.found, self.domain = manifest, found, reference
-        self.source = Source(manifest.name, manifest.version, found.origin)
+        self.question = manifest.question
+        self.source = Source(manifest.name, manifest.version, found.origin, self.question)
         self.input = Input(**manifest.input.model_dump())
         self.networks = dict(zip((spec.backbone for spec in manifest.members), networks, strict=True))
         self._biases = [float(keras.ops.convert_to_numpy(net.get_layer(HEAD).bias)[0]) for net in networks]
@@ -163,6 +172,7 @@ class Ensemble:
             [one.in_domain for one in analyses],
             [one.decision for one in analyses],
             self.manifest.slide,
+            self.question,
         )
 
     def _seen(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
@@ -270,7 +280,7 @@ class Ensemble:
         for number in (logit, cam, distance if self.domain else 0.0):
             self._check(number)
         odd = looks.result() or (self.domain.far(distance) if self.domain else "")
-        decision, reason = ("unsure", odd) if odd else self._decide(p_all)
+        decision, reason = (UNSURE, odd) if odd else self._decide(p_all)
         return Analysis(
             decision, p_all, logit, constant, cam, members, not odd, reason, self.source, picture, distance
         )
@@ -280,8 +290,8 @@ class Ensemble:
         thresholds = self.manifest.thresholds
         low, high = thresholds.abstain
         if low < p_all < high:
-            return "unsure", sentence("between", low=low, high=high)
-        return ("ALL" if p_all >= thresholds.decide else "healthy"), ""
+            return UNSURE, sentence("between", positive=self.question.positive, low=low, high=high)
+        return self.question.called(p_all >= thresholds.decide), ""
 
 
 def sigmoid(logit: float) -> float:

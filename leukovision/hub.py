@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukovision.artifact import MANIFEST, SCORES, TRAITS, StoreError, read_manifest
+from leukovision.artifact import MANIFEST, SCORES, TRAITS, Manifest, StoreError, read_manifest
 from leukovision.errors import Sentence, sentence
 
 _HERE = Path(__file__).resolve().parent
@@ -77,6 +77,33 @@ def find(source: str | Path | None = None, pulling: Pulling | None = None) -> Fo
     if folder.is_dir() or not named:
         return Found(folder, name)
     return pull(named["repo"], named["revision"], pulling)
+
+
+def manifest(source: str | Path | None = None) -> Manifest | None:
+    """The manifest alone of what `find` is asked for, from the cache where it is there: a page that comes up
+    before its ensemble has to know what is asked of cells. None where it cannot be had."""
+    name = asked(source)
+    folder, named = EMBEDDED if name == "embedded" else Path(name), _NAME.fullmatch(name)
+    try:
+        if named and not folder.is_dir():
+            folder = _manifest_of(named["repo"], named["revision"])
+        return read_manifest(folder)
+    except (OSError, ValueError):
+        return None
+
+
+def _manifest_of(repo: str, revision: str | None) -> Path:
+    """The folder in the cache that has it."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    found = try_to_load_from_cache(repo, MANIFEST, revision=revision)
+    try:
+        if not isinstance(found, str):
+            found = hf_hub_download(repo, MANIFEST, revision=revision, etag_timeout=PATIENCE)
+    except HTTPError as error:
+        raise ConnectionError(repo) from error
+    return Path(found).parent
 
 
 def pull(repo: str, revision: str | None = None, pulling: Pulling | None = None) -> Found:
@@ -193,4 +220,4 @@ def _refused(name: str, error: Exception) -> Sentence:
     return sentence("hub_refused", name=name, reason=str(error).strip().partition("\n")[0])
 
 
-__all__ = ["EMBEDDED", "Found", "Pulling", "asked", "find", "pull"]
+__all__ = ["EMBEDDED", "Found", "Pulling", "asked", "find", "manifest", "pull"]

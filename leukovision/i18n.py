@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, Self
+
+from leukovision.question import OURS, UNSURE, WORDS, Question
 
 FOLDER = Path(__file__).with_name("locales")
 
@@ -53,10 +55,12 @@ class Texts:
     Attributes:
         language: its tag, as in a browser: "en", "de".
         entries: texts by "part.key".
+        question: what the ensemble that they speak of decides. Its `WORDS` are known to every text.
     """
 
     language: str
     entries: Mapping[str, str]
+    question: Question = OURS
 
     def __call__(self, key: str, **values: Any) -> str:
         """A text, with values for the names in its braces.
@@ -64,7 +68,33 @@ class Texts:
         Raises:
             KeyError: there is no such text, or a value is missing.
         """
-        return self._figures.format(self.entries[key], **values)
+        return self._figures.format(self.entries[key], **(self.words | values))
+
+    def about(self, question: Question) -> Texts:
+        """The same texts, of another question."""
+        return replace(self, question=question)
+
+    def kind(self, name: str) -> str:
+        """What a class is called, or "unsure"; another word stays as it is."""
+        side = self.question.side(name)
+        return self.words[side] if side != UNSURE else self.entries.get(f"words.{name}", name)
+
+    def unfilled(self, key: str) -> str:
+        """A text with what the question says in it, and its other braces left for a browser to fill."""
+        return re.sub(r"\{(\w+)\}", lambda found: self.words.get(found[1], found[0]), self.entries[key])
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """Each of `WORDS`: as the question has it in this language, or in English, or made of the names."""
+        own = self.question.words.get(self.language)
+        if self.question.is_ours:
+            return {key: self.entries[f"question.{key}"] for key in WORDS} | dict(own or {})
+        own = self.question.words.get("en", {}) if own is None else own
+        words = {"positive": self.question.positive, "negative": self.question.negative} | dict(own)
+        for side in ("positive", "negative"):
+            words.setdefault(f"{side}_cells", self.entries["question.any.cells"].format(name=words[side]))
+        words.setdefault("question", self.entries["question.any.question"].format(**words))
+        return words
 
     def figure(self, value: float, spec: str = "") -> str:
         """A number as people of this language write it."""
@@ -79,7 +109,7 @@ class Texts:
         """
         if isinstance(what, BaseException):
             what = what.args[0] if what.args and isinstance(what.args[0], Sentence) else str(what)
-        if self is ENGLISH:
+        if self.language == ENGLISH.language:
             return str(what)
         if not isinstance(what, Sentence):
             what = _recognised(what)
@@ -88,7 +118,9 @@ class Texts:
         return self(f"said.{what.code}", **{name: self._part(name, v) for name, v in what.values.items()})
 
     def _part(self, name: str, value: Any) -> Any:
-        """A value of a sentence; what a sentence gives as its reason is another sentence."""
+        """A value of a sentence: what it gives as its reason is another sentence; a class has its word."""
+        if name in ("positive", "negative"):
+            return self.kind(value)
         return self.said(value) if isinstance(value, str) and name in ("why", "name") else value
 
     @property

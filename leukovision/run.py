@@ -190,8 +190,8 @@ def _judged(
             small = batch.thumbnail(last.cell) if last.cell and (outputs.report or outputs.fhir) else b""
             rows.append(last.row)
             if outputs.geojson and last.contour is not None:
-                of = f"{ensemble.source.name} {ensemble.source.version}"
-                features.append(batch.feature(last.contour, len(rows), last.row.marks, last.row, of))
+                marks, source = last.row.marks, ensemble.source
+                features.append(batch.feature(last.contour, len(rows), marks, last.row, source))
             thumbnails.append(small)
             held.append({"row": last.row.model_dump(), "thumbnail": base64.b64encode(small).decode()})
             if last.last:

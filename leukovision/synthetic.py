@@ -138,7 +138,7 @@ def paint(recipe: CellRecipe, seed: int = 0, size: int = FRAME) -> NDArray[np.ui
 
 
 def blast_like(seed: int) -> CellRecipe:
-    """A recipe drawn around what textbooks say of an ALL blast: large, scant cytoplasm, fine
+    """A recipe drawn around what textbooks say of a blast: large, scant cytoplasm, fine
     open chromatin, nucleoli, irregular outline. Raises ValueError for a negative seed."""
     rng = _rng(seed, 1)
     return CellRecipe(

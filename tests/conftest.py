@@ -1,5 +1,7 @@
 """What tests share: real cells, a drawn photo, the embedded ensemble, files that must be refused."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from bad_files import make_bad_files
 from PIL import Image
 
 from leukovision import Ensemble, load_ensemble, read_cell, synthetic
+from leukovision.hub import EMBEDDED
 
 LONG = (
     "test_hub.py", "test_page.py", "test_training.py", "test_space.py", "test_methods.py", "test_api.py",
@@ -43,6 +46,24 @@ def real_cells(cnmc: Path) -> list[Path]:
 def ensemble() -> Ensemble:
     """The one that comes with the code."""
     return load_ensemble()
+
+
+@pytest.fixture(scope="session")
+def lymphocytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an ensemble of another question: the embedded one's networks, under other names."""
+    folder = tmp_path_factory.mktemp("question") / "lymphocytes"
+    shutil.copytree(EMBEDDED, folder, ignore=shutil.ignore_patterns("traits.json", "README.md"))
+    manifest = json.loads((folder / "ensemble.json").read_text())
+    words = {
+        "en": {"question": "Is this white blood cell a lymphocyte?", "negative": "another kind"},
+        "de": {"question": "Ist das ein Lymphozyt?", "positive": "Lymphozyt", "negative": "andere Art"},
+    }
+    changes = {"name": "kinds", "classes": ["other", "lymphocyte"], "words": words, "figures": {}}
+    # Nothing is unsure or out of domain: a drawn cell is decided, one way or the other.
+    changes |= {"domain": None, "thresholds": {"decide": 0.5, "abstain": [0.5, 0.5]}}
+    manifest |= changes | {"data": "me, https://example.org/cells", "limits": "", "training": {}}
+    (folder / "ensemble.json").write_text(json.dumps(manifest))
+    return folder
 
 
 @pytest.fixture(scope="session")

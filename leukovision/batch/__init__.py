@@ -12,6 +12,7 @@ from leukovision.batch.rows import (
     as_csv,
     as_json,
     as_parquet,
+    check,
     counts,
     csv_of,
     row,
@@ -24,7 +25,7 @@ from leukovision.batch.zip_files import MAX_BYTES, MAX_PICTURES, unzip
 
 __all__ = [
     "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE",
-    "File", "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "collection", "counts", "csv_of",
-    "feature", "find", "in_table", "judged", "outlined", "read", "refuse", "row", "seen", "several",
+    "File", "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "check", "collection", "counts",
+    "csv_of", "feature", "find", "in_table", "judged", "outlined", "read", "refuse", "row", "seen", "several",
     "slides", "thumbnail", "together", "unzip",
 ]  # fmt: skip

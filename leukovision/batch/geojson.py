@@ -14,14 +14,20 @@ import numpy as np
 
 from leukovision.backbones import BACKBONES
 from leukovision.batch.rows import Row
+from leukovision.ensemble import Source
 from leukovision.explain.overlay import BLUE, GREY, RED
 from leukovision.smear.contour import area
 
-COLOURS = {"ALL": RED, "healthy": BLUE, "unsure": GREY}
+COLOURS = {"positive": RED, "negative": BLUE, "unsure": GREY}
+"""By the side of a decision."""
 
 
 def feature(
-    contour: np.ndarray, number: int, marks: str | None, said: Row | None = None, ensemble: str = ""
+    contour: np.ndarray,
+    number: int,
+    marks: str | None,
+    said: Row | None = None,
+    ensemble: Source | None = None,
 ) -> dict[str, Any]:
     """One cell.
 
@@ -36,14 +42,20 @@ def feature(
     measured: dict[str, float] = {"area, px²": round(area(contour), 1)}
     told = {"marks": marks}
     properties: dict[str, Any] = {"objectType": "detection", "name": f"cell {number}"}
-    if said:
+    if said and ensemble:
+        question = ensemble.question
         chances = {"": said.p_all} | {
             f" {backbone.title}": getattr(said, f"p_all_{key}") for key, backbone in BACKBONES.items()
         }
-        measured |= {f"p(ALL){of}": chance for of, chance in chances.items() if chance is not None}
-        told |= {"reason": said.reason, "error": said.error, "ensemble": ensemble}
-    if said and said.decision:
-        properties["classification"] = {"name": said.decision, "color": list(COLOURS[said.decision])}
+        measured |= {
+            f"p({question.positive}){of}": chance for of, chance in chances.items() if chance is not None
+        }
+        told |= {
+            "reason": said.reason, "error": said.error, "ensemble": f"{ensemble.name} {ensemble.version}"
+        }  # fmt: skip
+        if said.decision:
+            colour = COLOURS[question.side(said.decision)]
+            properties["classification"] = {"name": said.decision, "color": list(colour)}
     properties["measurements"] = measured
     properties["metadata"] = {key: text for key, text in told.items() if text}
     return {

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ from leukovision.artifact import SlideSpec
 from leukovision.backbones import BACKBONES
 from leukovision.ensemble import Analysis
 from leukovision.explain.traits import NAMES, Traits
+from leukovision.question import OURS, UNSURE, Question
 from leukovision.slide import SlideDecision
 
 UNREADABLE = "could not be read"
@@ -40,7 +41,7 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str = Field(max_length=5000)
-    decision: Literal["ALL", "healthy", "unsure"] | None = None
+    decision: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,40}$")
     p_all: float | None = Chance
     p_all_xception: float | None = Chance
     p_all_inception_resnet_v2: float | None = Chance
@@ -69,7 +70,7 @@ class Row(BaseModel):
         """How many backbones are on the side of the ensemble, of how many; (0, 0) without a decision.
 
         Args:
-            decide: p(ALL) from which one is on the side of ALL.
+            decide: probability from which one is on the side of the positive class.
         """
         own = [p for name in BACKBONES if (p := getattr(self, f"p_all_{name}")) is not None]
         return sum((p >= decide) == ((self.p_all or 0) >= decide) for p in own), len(own)
@@ -84,7 +85,7 @@ def row(name: str, analysis: Analysis, measured: Traits | None = None) -> Row:
     own = {f"p_all_{key}": round(member.p_all, 4) for key, member in analysis.members.items()}
     return Row(
         file=name,
-        decision=analysis.decision,  # type: ignore[arg-type]
+        decision=analysis.decision,
         p_all=round(analysis.p_all, 4),
         in_domain=analysis.in_domain,
         reason=analysis.reason,
@@ -99,46 +100,63 @@ def _of(measured: Traits) -> dict[str, Any]:
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
 
 
-def slides(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecision]:
+def slides(
+    rows: Iterable[Row], spec: SlideSpec | None, question: Question = OURS
+) -> dict[str, SlideDecision]:
     """One decision for the cells of each folder, zip file or table, by its name.
 
     Args:
         rows: of files; those that could not be judged say nothing.
-        spec: from the ensemble's manifest.
+        spec, question: from the ensemble's manifest.
+
+    Raises:
+        ValueError: a row has a decision that the question does not have.
     """
     found: dict[str, list[Row]] = {}
     for row in rows:
         if row.p_all is not None:
             found.setdefault(str(PurePath(row.file).parent), []).append(row)
-    return {name: together(own, spec) for name, own in found.items()}
+    return {name: together(own, spec, question) for name, own in found.items()}
 
 
-def together(rows: Sequence[Row], spec: SlideSpec | None) -> SlideDecision:
-    """One decision for the cells of one person.
-
-    Args:
-        rows: of cells that were judged.
-        spec: from the ensemble's manifest.
-    """
+def together(rows: Sequence[Row], spec: SlideSpec | None, question: Question = OURS) -> SlideDecision:
+    """One decision for the cells of one person; arguments and errors as of `slides`."""
+    check(rows, question)
     # Rows have four digits: a cell at 0 or 1 is within half of the last of it, not endlessly sure.
     p_all = np.clip([row.p_all for row in rows], 5e-5, 1 - 5e-5)
     return slide.decide(
         special.logit(p_all).tolist(),
         [bool(row.in_domain) for row in rows],
-        [row.decision or "unsure" for row in rows],
+        [row.decision or UNSURE for row in rows],
         spec,
+        question,
     )
 
 
-def several(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecision]:
+def several(
+    rows: Iterable[Row], spec: SlideSpec | None, question: Question = OURS
+) -> dict[str, SlideDecision]:
     """Those of `slides` that say more than each cell does: of two or more; none without `spec`."""
-    return {name: one for name, one in slides(rows, spec).items() if one.cells > 1} if spec else {}
+    found = slides(rows, spec, question) if spec else {}
+    return {name: one for name, one in found.items() if one.cells > 1}
 
 
-def counts(rows: Sequence[Row]) -> dict[str, int]:
-    """How many of each decision, and how many could not be read."""
+def counts(rows: Sequence[Row], question: Question = OURS) -> dict[str, int]:
+    """How many of each decision, and how many could not be read; errors as of `slides`."""
+    check(rows, question)
     found = Counter(one.decision or UNREADABLE for one in rows)
-    return {kind: found[kind] for kind in ("ALL", "healthy", "unsure", UNREADABLE)}
+    return {kind: found[kind] for kind in (*question.names, UNSURE, UNREADABLE)}
+
+
+def check(rows: Iterable[Row], question: Question) -> None:
+    """Refuse rows of another question: a page may send back anything.
+
+    Raises:
+        ValueError: a row has a decision that the question does not have.
+    """
+    known = (*question.names, UNSURE, None)
+    if odd := next((row for row in rows if row.decision not in known), None):
+        raise ValueError(f"{odd.file}: {odd.decision!r} is no decision on {' or '.join(question.names)}.")
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:

@@ -18,6 +18,7 @@ from leukovision.cli.demo_command import demo
 from leukovision.cli.evaluate_commands import calibrate, evaluate, figures, resave, traits, trust
 from leukovision.cli.publish_commands import card, publish, space
 from leukovision.cli.train_commands import audit, distil, train
+from leukovision.i18n import ENGLISH
 
 # What is wrong with a TIFF is said in a sentence of its own.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -25,7 +26,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Is a white blood cell an ALL blast? For research and teaching; not a medical device.",
+    help=f"{ENGLISH.words['question']} {ENGLISH('page.disclaimer')}",
 )
 
 
@@ -42,7 +43,7 @@ def main(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end."),
     ] = False,
 ) -> None:
-    """Is a white blood cell an ALL blast? For research and teaching; not a medical device."""
+    """What is this white blood cell?"""
 
 
 # In the order of the help.

@@ -23,6 +23,7 @@ from leukovision.cli.terminal import console, errors_as_sentences, note, plain, 
 if TYPE_CHECKING:
     from leukovision.artifact import SlideSpec
     from leukovision.batch import File, Row, Seen
+    from leukovision.ensemble import Source
     from leukovision.slide import SlideDecision
 
 
@@ -117,12 +118,12 @@ def analyse(
             rows, source, spec = _judge_with_ray(files, ensemble, parquet_file, ray, workers, views, tables)
         else:
             loaded = loading.load(ensemble)
-            source, spec = str(loaded.source), loaded.manifest.slide
+            source, spec = loaded.source, loaded.manifest.slide
             with _stopping(len(files), source), progress("files") as advance:
                 rows = run.run(loaded, files, outputs, views, advance, note, read)
     _summary(rows, len(files), source, left, shown=not (outputs.files or ray))
     if slide:
-        _show_slides(batch.slides(rows, spec))
+        _show_slides(batch.slides(rows, spec, source.question), source)
     if any(row.error for row in rows):
         raise typer.Exit(1)
 
@@ -157,7 +158,7 @@ def _judge_with_ray(
     workers: int | None,
     views: int | None,
     tables: dict[str, Path],
-) -> tuple[list[Row], str, SlideSpec | None]:
+) -> tuple[list[Row], Source, SlideSpec | None]:
     """The rows, who decided, and how slides vary."""
     from leukovision import artifact, batch
     from leukovision.batch import ray_jobs
@@ -170,11 +171,12 @@ def _judge_with_ray(
     for kind, path in tables.items():
         artifact.write_whole(path, batch.TABLES[kind](rows))
     manifest = artifact.read_manifest(found.folder)
-    return rows, str(Source(manifest.name, manifest.version, found.origin)), manifest.slide
+    source = Source(manifest.name, manifest.version, found.origin, manifest.question)
+    return rows, source, manifest.slide
 
 
 @contextmanager
-def _stopping(files: int, source: str) -> Iterator[None]:
+def _stopping(files: int, source: Source) -> Iterator[None]:
     """Ctrl-C and SIGTERM end a run with a sentence; rows that are kept nowhere are shown."""
     from leukovision.run import StoppedError
 
@@ -198,12 +200,13 @@ def _stopping(files: int, source: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _summary(rows: list[Row], files: int, source: str, left: Counter[str], shown: bool) -> None:
+def _summary(rows: list[Row], files: int, source: Source, left: Counter[str], shown: bool) -> None:
     """Counts, every error, what was left out, and the table itself when it is written nowhere else."""
     from leukovision.batch import counts
 
     if shown:
-        table = Table("file", "decision", "p(ALL)", *(b.title for b in BACKBONES.values()), "reason")
+        p = f"p({source.question.positive})"
+        table = Table("file", "decision", p, *(b.title for b in BACKBONES.values()), "reason")
         for row in rows:
             cells = [row.p_all, *(getattr(row, f"p_all_{name}") for name in BACKBONES)]
             table.add_row(
@@ -216,14 +219,15 @@ def _summary(rows: list[Row], files: int, source: str, left: Counter[str], shown
     for row in rows:
         if row.error and not shown:
             console.print(plain(row.error), highlight=False, soft_wrap=True)
-    found = ", ".join(f"{count} {kind}" for kind, count in counts(rows).items() if count)
+    found = ", ".join(f"{count} {kind}" for kind, count in counts(rows, source.question).items() if count)
     of = f"{files} files" if len(rows) == files else f"{len(rows)} rows of {files} files"
-    console.print(f"{of}: {found}. Decided by {plain(source)}.", highlight=False)
+    console.print(f"{of}: {found}. Decided by {plain(str(source))}.", highlight=False)
     show_left(left)
 
 
-def _show_slides(found: dict[str, SlideDecision]) -> None:
-    table = Table("slide", "decision", "p(ALL)", "95 %", "cells", "of which in domain", "reason")
+def _show_slides(found: dict[str, SlideDecision], source: Source) -> None:
+    p = f"p({source.question.positive})"
+    table = Table("slide", "decision", p, "95 %", "cells", "of which in domain", "reason")
     for name, one in found.items():
         shown = (f"{one.p_all:.3f}", f"{one.low:.3f}-{one.high:.3f}") if one.p_all >= 0 else ("", "")
         table.add_row(

@@ -13,19 +13,20 @@ from rich.table import Table
 
 from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
-from leukovision.cli.options import PARTS, SPLIT
+from leukovision.cli.options import PARTS, SPLIT, QuestionOption
 from leukovision.cli.terminal import console, errors_as_sentences, progress
 
 if TYPE_CHECKING:
+    from leukovision.question import Question
     from leukovision.training.dataset import Image
 
 
-def _chosen(data: Path, only: str, split: str) -> list[Image]:
+def _chosen(data: Path, only: str, split: str, question: Question) -> list[Image]:
     """The images in a folder that are of `only` (all if it is empty), each once."""
     from leukovision.evaluation import score
     from leukovision.training import dataset
 
-    images = dataset.read_images(data)
+    images = dataset.read_images(data, question)
     mask = dataset.chosen(images, only, split) if only else [True] * len(images)
     return score.once([image for image, wanted in zip(images, mask, strict=True) if wanted])
 
@@ -43,12 +44,14 @@ def evaluate(
     sample: Annotated[int | None, typer.Option(min=1, help="So many cells, evenly by subject.")] = None,
 ) -> None:
     """Score labelled cells, and measure each member and the ensemble on them."""
+    from leukovision import artifact
     from leukovision.evaluation import figures as measured
     from leukovision.evaluation import predictions, score
 
     rows: list[dict[str, Any]] = []
     with errors_as_sentences():
-        images = _chosen(data, only, split)
+        question = artifact.read_manifest(ensembles[0]).question
+        images = _chosen(data, only, split, question)
         tests = score.held_out(ensembles, images, everything=bool(only))
         if sample:
             kept = set(score.sample([image for _, test in tests for image in test], sample))
@@ -59,7 +62,7 @@ def evaluate(
                 show = partial(advance, of=len(test), remark=name)
                 rows += score.score(loaded, name, test, views, show)
             predictions.write(out / "cells.csv", rows)
-        content = measured.write(predictions.read(out / "cells.csv"), out)
+        content = measured.write(predictions.read(out / "cells.csv", question), out)
     _show_figures(content)
 
 
@@ -77,13 +80,13 @@ def resave(
     from leukovision.evaluation.tables import shown
 
     with errors_as_sentences():
-        images = _chosen(data, only, split)
-        images = score.sample(images, sample)
+        question = artifact.read_manifest(ensemble).question
+        images = score.sample(_chosen(data, only, split, question), sample)
         loaded = loading.load(ensemble)
         with progress("cells") as advance:
             rows = saved_again.measure(loaded, images, partial(advance, of=len(images)))
         predictions.write(out / "saved_again.csv", rows)
-        content = saved_again.summary(rows)
+        content = saved_again.summary(rows, question=question)
         artifact.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
     table = Table(f"{len(images)} cells", *saved_again.MEASURED)
     for kind, found in content.items():
@@ -95,13 +98,16 @@ def figures(
     table: Annotated[Path, typer.Argument(metavar="CELLS", help="cells.csv of `evaluate`.")],
     out: Annotated[Path, typer.Option(help="Folder for figures.* and plots.")],
     accuracy: Annotated[float, typer.Option(min=0.5, max=1, help="What decided cells shall reach.")] = 0.9,
+    question: QuestionOption = None,
 ) -> None:
     """Make the figures and plots from scored cells, without the networks."""
+    from leukovision import artifact
     from leukovision.evaluation import figures as measured
     from leukovision.evaluation import predictions
 
     with errors_as_sentences():
-        content = measured.write(predictions.read(table), out, accuracy)
+        cells = predictions.read(table, artifact.read_question(question))
+        content = measured.write(cells, out, accuracy)
     _show_figures(content)
 
 
@@ -130,7 +136,8 @@ def calibrate(
     with errors_as_sentences():
         manifest, whole = artifact.read_manifest(ensemble), table.name == artifact.SCORES
         groups = read_groups(split) if split else None
-        held_out = predictions.of_scores(table, groups) if whole else predictions.read(table)
+        asked = manifest.question
+        held_out = predictions.of_scores(table, groups, asked) if whole else predictions.read(table, asked)
         calibrated = (calibration.again if whole else calibration.calibrate)(manifest, held_out, accuracy)
         if whole and out:
             _show_figures(figures.write(held_out, out, accuracy))
@@ -156,6 +163,7 @@ def trust(
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
 ) -> None:
     """Measure how far each method's maps can be trusted, on cells that the networks had not seen."""
+    from leukovision import artifact
     from leukovision.evaluation import saliency_benchmark, score
     from leukovision.explain.methods import METHODS
 
@@ -164,7 +172,7 @@ def trust(
         chosen = methods.split(",") if methods else list(METHODS)
         if odd := [name for name in chosen if name not in METHODS]:
             raise ValueError(f"no method is called {odd[0]!r}; there are {', '.join(METHODS)}.")
-        images = _chosen(data, only, split)
+        images = _chosen(data, only, split, artifact.read_manifest(ensembles[0]).question)
         tests = score.held_out(ensembles, images, everything=bool(only))
         kept = set(score.sample([image for _, test in tests for image in test], cells))
         for folder, test in tests:
@@ -182,16 +190,19 @@ def traits(
     only: Annotated[str, typer.Option(help=PARTS)] = "",
     split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
     sample: Annotated[int | None, typer.Option(min=1, help="So many cells, evenly by subject.")] = None,
+    question: QuestionOption = None,
 ) -> None:
     """Measure what a haematologist looks at on labelled cells; traits.json goes into an ensemble's folder."""
+    from leukovision import artifact
     from leukovision.evaluation import measured_traits, score
 
     with errors_as_sentences():
-        images = _chosen(data, only, split)
+        asked = artifact.read_question(question)
+        images = _chosen(data, only, split, asked)
         images = score.sample(images, sample) if sample else images
         with progress("cells") as advance:
-            rows = measured_traits.measure(images, partial(advance, of=len(images)))
-        content = measured_traits.write(rows, out)
+            rows = measured_traits.measure(images, partial(advance, of=len(images)), asked)
+        content = measured_traits.write(rows, out, asked)
     Console().print(measured_traits.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 
 
@@ -208,7 +219,8 @@ def _show_figures(content: dict[str, Any]) -> None:
     for figure in rows["ensemble"]:
         table.add_row(figure.replace("_", " "), *(shown(row[figure]) for row in rows.values()))
     out.print(table)
-    subjects = Table("subject", "class", "cells", "accuracy", "mean p(ALL)", "called by mean logit")
+    p = f"mean p({next(iter(content['subjects']))})"
+    subjects = Table("subject", "class", "cells", "accuracy", p, "called by mean logit")
     for row in content["by_subject"]:
         subjects.add_row(
             row["subject"], row["class"], str(row["cells"]), f"{row['accuracy']:.2f}",

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,15 @@ EnsembleOption = Annotated[
         "--ensemble",
         help="An ensemble's folder, or user/repo[@revision] on the Hugging Face Hub; by default "
         "LEUKOVISION_ENSEMBLE, or the embedded one.",
+    ),
+]
+
+QuestionOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--question",
+        help="JSON with two classes and their words, as an ensemble.json has them; by default the embedded "
+        "one's.",
     ),
 ]
 

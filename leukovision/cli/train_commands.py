@@ -14,8 +14,9 @@ from rich.table import Table
 
 from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
-from leukovision.cli.options import PARTS, SPLIT
+from leukovision.cli.options import PARTS, SPLIT, QuestionOption
 from leukovision.cli.terminal import console, errors_as_sentences, plain, progress
+from leukovision.question import Question
 
 
 def audit(
@@ -23,17 +24,19 @@ def audit(
     split: Annotated[str | None, typer.Option(help=SPLIT + " By default none is checked.")] = None,
     hold_out: Annotated[str, typer.Option(help=PARTS + " By default each part is a side.")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
+    question: QuestionOption = None,
 ) -> None:
     """Say what is wrong with training data; exit status 1 if the split leaks."""
     from leukovision import artifact
     from leukovision.training import audit
 
     with errors_as_sentences(), progress("files") as advance:
-        found = audit.audit(data, split, hold_out, advance)
+        asked = artifact.read_question(question)
+        found = audit.audit(data, split, hold_out, advance, asked)
         if json_file:
             text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
             artifact.write_whole(json_file, (text + "\n").encode())
-    _show_audit(found)
+    _show_audit(found, asked)
     if found.split and found.split.leak:
         raise typer.Exit(1)
 
@@ -87,6 +90,7 @@ def train(
         Path | None,
         typer.Option(help="Folder that keeps what frozen layers see, for other runs on the same data."),
     ] = None,
+    question: QuestionOption = None,
 ) -> None:
     """Train an ensemble; a run that was killed goes on when the same command is given again."""
     from leukovision import artifact
@@ -97,7 +101,8 @@ def train(
 
     loading.import_keras()
     with errors_as_sentences(), progress("steps") as advance:
-        images = dataset.read_images(data)
+        asked = artifact.read_question(question)
+        images = dataset.read_images(data, asked)
         images = score.sample(images, sample) if sample else images
         images, held_out = dataset.split(images, hold_out, split, allow_leak)
         recipe = Recipe.of(
@@ -133,6 +138,7 @@ def train(
                 kept=features,
                 name=name,
                 progress=show,
+                question=asked,
             )
     console.print(f"{manifest.name}: {len(manifest.members)} members in {out}", highlight=False)
 
@@ -161,7 +167,7 @@ def _of_split(names: str, split: str) -> str:
     return f"{split}:{names}" if names and split != "folds" else names
 
 
-def _show_audit(found: Any) -> None:
+def _show_audit(found: Any, question: Question) -> None:
     """Counts with the first few of each kind, the cells on each side, and whether the split leaks."""
     from leukovision.training.dataset import few
 
@@ -190,7 +196,7 @@ def _show_audit(found: Any) -> None:
     rows = {kind: (len(names), list(names)) for kind, names in faults.items()}
     rows |= {f"- of several {kind}": crossing(kind) for kind in ("subjects", "folds", "classes")}
     rows["size in px (files)"] = (len(found.sizes), [f"{size} ({n})" for size, n in found.sizes.items()])
-    rows |= {f"{kind} subjects (cells)": people(kind) for kind in ("ALL", "healthy")}
+    rows |= {f"{kind} subjects (cells)": people(kind) for kind in question.names}
 
     out = Console()
     table = Table("", "how many", "which", title=f"{found.files} files")

@@ -28,6 +28,7 @@ from leukovision.explain.methods import METHODS
 from leukovision.explain.overlay import is_dark, thumbnail
 from leukovision.explain.traits import Traits, traits
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import OURS, Question
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
@@ -55,13 +56,16 @@ Result = tuple[str, str, str, str, Shown | None]
 what is shown."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> Callable[[str], None]:
+def tab(
+    get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, question: Question = OURS
+) -> Callable[[str], None]:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
         cells: examples to click.
         are_drawn: whether a program drew them.
+        question: what is decided.
 
     Returns:
         What deletes the files of a session, by its hash.
@@ -72,7 +76,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         return input_html(cell, cells, are_drawn, texts)
 
     def result(source: Path | Cell, name: str) -> Result:
-        texts = visitor.texts()
+        texts = visitor.texts().about(question)
         page, cell, shown = judged(get_ensemble, source, name, texts)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
@@ -99,7 +103,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         return page_of(ensemble, now, visitor.texts()), "", now
 
     def corrected(event: gr.EventData, shown: Shown | None) -> Any:
-        texts = visitor.texts()
+        texts = visitor.texts().about(question)
         if shown is None or shown.photo is None:
             return [gr.skip()] * 5
         try:
@@ -121,10 +125,10 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         if not shown or not shown.maps:
             return ""
         found = _check(get_ensemble(), shown.analysis, shown.maps)
-        return render.check_html(shown.maps, found, visitor.texts())
+        return render.check_html(shown.maps, found, visitor.texts().about(shown.analysis.question))
 
     def cleared() -> Result:
-        texts = visitor.texts()
+        texts = visitor.texts().about(question)
         return panel(None, texts), "", empty_html(texts), "", None
 
     queued: dict[str, Any] = {
@@ -147,7 +151,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
                 elem_id="lv-photo",
             )
             output = gr.HTML(
-                visitor.start(empty_html),
+                visitor.start(empty_html, question),
                 js_on_load=script("output"),
                 apply_default_css=False,
                 elem_id="lv-output",
@@ -220,6 +224,7 @@ def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     """HTML of the result."""
     ranges, decision = trait_ranges.of_ensemble(ensemble.found.folder), shown.analysis.decision
+    texts = texts.about(ensemble.question)
     told = traits_html(shown.traits, decision, ranges, texts) if shown.traits.area else ""
     return render.result_html(
         shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, not shown.photo, told
@@ -236,16 +241,19 @@ def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo |
 def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:
     """Whether the combined map marks what moves the probability of the leaning class."""
     numbers = ensemble.input.numbers(analysis.picture)
-    sign = 1 if maps.target == "ALL" else -1
+    sign = ensemble.question.sign(maps.target)
     return against_chance(ensemble, numbers, sign * maps.smooth[render.COMBINED], maps.target)
 
 
-def example_cells(folder: Path | None) -> list[Cell]:
-    """Cells to click: drawn ones, or the first twelve pictures of a folder that can be read.
+def example_cells(folder: Path | None, question: Question = OURS) -> list[Cell]:
+    """Cells to click: the first twelve pictures of a folder that can be read, or drawn ones, if the question
+    is what these were drawn for.
 
     Raises:
         FileNotFoundError: the folder is not there, or there is no picture in it.
     """
+    if folder is None and not question.is_ours:
+        return []
     if folder is None:
         return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
     if not folder.is_dir():
@@ -289,6 +297,11 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         for index, (one, name) in enumerate(zip(examples, names, strict=True))
     )
     note = f"<p>{texts('analyse.drawn')}</p>" if drawn else ""
+    offered = (
+        f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>{note}</div>'
+        if examples
+        else ""
+    )
     return (
         f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
         f'<div class="lv-zone" data-limit="{MAX_BYTES}" {words}>{seen}</div>'
@@ -302,9 +315,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         f'<dialog class="lv-camera" aria-label="{texts("analyse.camera")}">'
         "<video autoplay playsinline muted></video>"
         f'<div class="lv-buttons">{_button("shoot", texts, "lv-main")}{_button("close", texts)}</div>'
-        "</dialog>"
-        f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>'
-        f"{note}</div></section>"
+        f"</dialog>{offered}</section>"
     )
 
 
@@ -324,8 +335,8 @@ def empty_html(texts: Texts = ENGLISH) -> str:
         "answer": texts("analyse.empty.answer_is"),
         "maps": texts(
             "analyse.empty.maps_are",
-            red=f'<b class="lv-all">{texts("analyse.empty.red")}</b>',
-            blue=f'<b class="lv-healthy">{texts("analyse.empty.blue")}</b>',
+            red=f'<b class="lv-positive">{texts("analyse.empty.red")}</b>',
+            blue=f'<b class="lv-negative">{texts("analyse.empty.blue")}</b>',
         ),
         "sum": texts("analyse.empty.sum_is"),
     }

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
-from pydantic import ValidationError
 
 from leukovision import batch
 from leukovision.artifact import StoreError
@@ -20,7 +19,9 @@ from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import trait_ranges
 from leukovision.explain.methods import DEFAULT, METHODS, explain
 from leukovision.explain.traits import traits
+from leukovision.i18n import ENGLISH
 from leukovision.inference import BATCH
+from leukovision.question import OURS, Question
 
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
 NO_CELL = "Each cell is a picture, or has p_all, in_domain and decision, as /analyse says them."
@@ -29,18 +30,18 @@ MANY = "These are {count} pictures; send at most {most} at once, and of more wha
 MOST = 100
 """Most pictures of one person that are judged in one request: what others wait for meanwhile."""
 
-Target = Literal["ALL", "healthy"]
 if TYPE_CHECKING:
     Method = str
 else:
     Method = Literal[tuple(METHODS)]
 
 
-def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
+def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None:
     """Put `/analyse`, `/slide`, `/explain` and `/ensemble` into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
+        question: what is decided.
     """
 
     at_once = threading.BoundedSemaphore(BATCH)
@@ -52,10 +53,10 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             picture: a file of any kind that `read_cell` reads, up to 100 MB.
 
         Returns:
-            decision ("ALL", "healthy" or "unsure"), p_all (0 to 1), logit, members (by backbone: p_all,
-            logit, and share, which sum to the logit), in_domain, reason (a sentence where it is unsure),
-            ensemble, traits (by name: value, None where it cannot be measured; unit; why not; nearer, the
-            class to whose training cells it is nearer, or "").
+            decision (a class, or "unsure"), p_all (0 to 1, of the positive class), logit, members (by
+            backbone: p_all, logit, and share, which sum to the logit), in_domain, reason (a sentence where it
+            is unsure), ensemble, traits (by name: value, None where it cannot be measured; unit; why not;
+            nearer, the class to whose training cells it is nearer, or "").
         """
         try:
             cell = decoding.cell(*_picture(picture), hasty=True)
@@ -76,8 +77,8 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
                 what /analyse said of it: p_all, in_domain and decision.
 
         Returns:
-            decision ("ALL", "healthy" or "unsure"), p_all (0 to 1, that these are cells of a person with
-            ALL; null where nothing can be said), low and high (between them it lies for 95 % of draws of
+            decision (a class, or "unsure"), p_all (0 to 1, that these are cells of a person of the positive
+            class; null where nothing can be said), low and high (between them it lies for 95 % of draws of
             as many cells), cells, carried_by (how many of them are in domain), counts (of the cells by
             their own decisions), reason (a sentence where it is unsure), ensemble.
         """
@@ -88,14 +89,14 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
             if (count := sum(map(_is_picture, cells))) > MOST:
                 raise ValueError(MANY.format(count=count, most=MOST))
             sent = [_picture(one) for one in cells if _is_picture(one)]
-            rows = [_row(one) for one in cells if not _is_picture(one)]
+            rows = [_row(one, ensemble.question) for one in cells if not _is_picture(one)]
             for start in range(0, len(sent), BATCH):
                 seen = [cell for one in sent[start : start + BATCH] for cell in _cells(*one)]
                 for first in range(0, len(seen), BATCH):
                     with at_once:
                         analyses = ensemble.analyse(seen[first : first + BATCH])
                     rows += [batch.row("", found) for found in analyses]
-            found = batch.together(rows, ensemble.manifest.slide)
+            found = batch.together(rows, ensemble.manifest.slide, ensemble.question)
         except (ValueError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
         # JSON has no nan.
@@ -104,14 +105,14 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         }
 
     def explain_picture(
-        picture: gr.FileData, method: Method = DEFAULT, target: Target = "ALL"
+        picture: gr.FileData, method: Method = DEFAULT, target: str = question.positive
     ) -> dict[str, Any]:
         """Draw where on one picture of a cell the evidence lies.
 
         Args:
             picture: a file of any kind that `read_cell` reads, up to 100 MB.
             method: which map; adds_up is the decision itself, spread over the cell.
-            target: "ALL" or "healthy": what speaks for it is above 0.
+            target: a class: what speaks for it is above 0.
 
         Returns:
             method, title, paper, target, maps (by backbone: rows of numbers, as fine as the method has
@@ -137,8 +138,9 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         """Which ensemble decides here.
 
         Returns:
-            name, version, origin, note, members (backbone, cut, weight), thresholds, figures (by subject,
-            with intervals), intended_use, limits.
+            name, version, origin, note, question, classes (the one whose probability is p_all, and the
+            other), members (backbone, cut, weight), thresholds, figures (by subject, with intervals),
+            intended_use, limits.
         """
         try:
             loaded = get_ensemble()
@@ -149,8 +151,10 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         kept = ("name", "version", "thresholds", "figures", "intended_use", "limits")
         return {key: manifest[key] for key in kept} | {
             "origin": loaded.found.origin, "note": loaded.found.note, "members": members,
+            "question": ENGLISH.about(loaded.question).words["question"], "classes": loaded.question.names,
         }  # fmt: skip
 
+    explain_picture.__annotations__["target"] = Literal[question.names]
     gr.api(analyse, api_name="analyse", **guard.TOGETHER)  # type: ignore[attr-defined]
     gr.api(slide, api_name="slide", **guard.HANDFULS)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **guard.IN_TURN)  # type: ignore[attr-defined]
@@ -183,7 +187,7 @@ def _is_picture(given: Any) -> bool:
     return isinstance(given, dict) and "path" in given
 
 
-def _row(given: dict[str, Any]) -> batch.Row:
+def _row(given: dict[str, Any], question: Question) -> batch.Row:
     """What was said of a cell.
 
     Raises:
@@ -192,7 +196,8 @@ def _row(given: dict[str, Any]) -> batch.Row:
     try:
         said = {key: given[key] for key in ("p_all", "in_domain", "decision") if given[key] is not None}
         row = batch.Row(file="", **said)
-    except (KeyError, TypeError, ValidationError):
+        batch.check([row], question)
+    except (KeyError, TypeError, ValueError):
         raise ValueError(NO_CELL) from None
     if len(said) < 3:
         raise ValueError(NO_CELL)

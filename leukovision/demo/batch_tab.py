@@ -30,6 +30,7 @@ from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
 from leukovision.explain.sentences import together
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import OURS, UNSURE, Question
 
 HANDFUL = 8
 """Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""
@@ -52,11 +53,12 @@ KINDS = {
 """What a batch can be kept as, by the ending of its file."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble]) -> None:
+def tab(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
+        question: what is decided.
     """
 
     def batch_open(path: str, name: str) -> dict[str, Any]:
@@ -96,11 +98,12 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
     def batch_slides(rows: list[dict[str, Any]]) -> list[str]:
         """What the cells of each folder or zip file of the rows that a page holds say together."""
         try:
-            found = batch.several(_ROWS.validate_python(rows), get_ensemble().manifest.slide)
+            ensemble = get_ensemble()
+            found = batch.several(_ROWS.validate_python(rows), ensemble.manifest.slide, ensemble.question)
         except ValueError as error:
             visitor.log("cells could not be taken together", error)
             return []
-        texts = visitor.texts()
+        texts = visitor.texts().about(ensemble.question)
         return [together(one, name if len(found) > 1 else "", texts) for name, one in found.items()]
 
     def batch_file(kind: str, rows: list[dict[str, Any]], thumbnails: list[str]) -> dict[str, Any]:
@@ -108,6 +111,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         texts = visitor.texts()
         try:
             told = _ROWS.validate_python(rows)
+            batch.check(told, get_ensemble().question)
             if kind in batch.TABLES:
                 content = batch.TABLES[kind](told)
             elif len(told) > PRINTED:
@@ -121,7 +125,7 @@ def tab(get_ensemble: Callable[[], Ensemble]) -> None:
         return {"type": KINDS.get(kind, ""), "content": base64.b64encode(content).decode()}
 
     gr.HTML(
-        visitor.start(batch_html),
+        visitor.start(batch_html, question),
         js_on_load=script("batch", "batch_view"),
         apply_default_css=False,
         elem_id="lv-batch",
@@ -143,12 +147,18 @@ def left_out(name: str, left: Mapping[str, int], texts: Texts = ENGLISH) -> str:
 
 def batch_html(texts: Texts = ENGLISH) -> str:
     """The tab before there are files; the browser fills it."""
-    own = ("batch.", "words.ALL", "words.healthy", "words.unsure", "page.decimal")
-    words = {key.removeprefix("batch."): text for key, text in texts.entries.items() if key.startswith(own)}
+    sides = {name: texts.question.side(name) for name in (*texts.question.names, UNSURE)}
+    words = {
+        key.removeprefix("batch."): texts.unfilled(key)
+        for key in texts.entries
+        if key.startswith(("batch.", "page.decimal"))
+    } | {f"kind.{name}": texts.kind(name) for name in sides}
     held = escape(json.dumps(words, ensure_ascii=False), quote=True)
+    sides_held = escape(json.dumps(sides), quote=True)
     limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
     return (
-        f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" {limits}>'
+        f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" '
+        f'data-sides="{sides_held}" {limits}>'
         f'<div class="lv-zone lv-many">{analyse.prompt_html("batch", texts)}</div>'
         '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
         f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'

@@ -23,6 +23,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from leukovision import hub
 from leukovision.artifact import StoreError, read_manifest
 from leukovision.batch import MAX_BYTES
 from leukovision.demo import (
@@ -46,6 +47,7 @@ from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import OURS, Question
 
 SESSIONS = 500
 """Visitors that are remembered at once: those who ask by curl never say that they are gone."""
@@ -58,7 +60,10 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-s
 
 
 def build(
-    ensemble: str | Path | None = None, examples: Path | None = None, after: threading.Event | None = None
+    ensemble: str | Path | None = None,
+    examples: Path | None = None,
+    after: threading.Event | None = None,
+    question: Question | None = None,
 ) -> gr.Blocks:
     """The page. The ensemble is loaded in the background, so that the page is there at once.
 
@@ -67,12 +72,13 @@ def build(
         examples: a folder of pictures to offer; drawn cells if None.
         after: when it is set the loading begins, which would take time from what comes first; at once by
             default.
+        question: of the ensemble, as `asked_of` says it; looked for by default.
 
     Raises:
         FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
-    cells = analyse.example_cells(examples)
-    here = _here(ensemble)
+    here, question = _here(ensemble), question or asked_of(ensemble)
+    cells = analyse.example_cells(examples, question)
     now = {"foot": (_named(here) if here else asked(ensemble), False, "")}
 
     def pulling(name: str, file: str) -> None:
@@ -81,16 +87,16 @@ def build(
     def load() -> Ensemble:
         if after:
             after.wait()
-        found = find_or_embedded(ensemble, pulling)
+        found = find_or_embedded(ensemble, pulling, question)
         now["foot"] = (_named(found), False, "")
-        return _warm(found)
+        return _warm(found, question)
 
     loading = in_background(load)
     get_ensemble = loading.result
 
     async def status() -> AsyncIterator[tuple[Any, str, Any]]:
         # Asked again and again: a thread for each visitor who waits would leave none for those who do not.
-        texts, said = visitor.texts(), now["foot"]
+        texts, said = visitor.texts().about(question), now["foot"]
         while not loading.done():
             if now["foot"] != said:
                 said = now["foot"]
@@ -106,7 +112,7 @@ def build(
         notice, note = gr.skip(), loaded.found.note
         if note:
             notice = gr.HTML(render.alert_html(note, texts("page.instead"), texts), visible=True)
-        foot = footer_html(texts.said(str(loaded.source)), True, "", texts)
+        foot = footer_html(texts.said(str(loaded.source)), True, "", texts.about(loaded.question))
         described = gr.skip()
         if not here or note:
             # Its folder may have been damaged since; what was loaded goes on deciding.
@@ -119,27 +125,27 @@ def build(
         analytics_enabled=False,
         fill_width=True,
     ) as page:
-        gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=script("address"))
+        gr.HTML(visitor.start(header_html, question), apply_default_css=False, js_on_load=script("address"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs():
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
-                forget = analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+                forget = analyse.tab(get_ensemble, cells, examples is None, question)
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
-                batch_tab.tab(get_ensemble)
+                batch_tab.tab(get_ensemble, question)
             # Drawn by the browser from the start, or its parts would jump when they are first opened.
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
             ):
-                teach.tab(get_ensemble, cells, examples is None)
+                teach.tab(get_ensemble, cells, examples is None, question)
             with gr.Tab(
                 visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
             ):
                 described = model.tab(here)
-        api.endpoints(get_ensemble)
+        api.endpoints(get_ensemble, question)
         foot = gr.HTML(
-            visitor.start(partial(footer_html, *now["foot"])), apply_default_css=False,
+            visitor.start(partial(footer_html, *now["foot"]), question), apply_default_css=False,
             js_on_load=None, elem_id="lv-foot",
         )  # fmt: skip
         page.load(
@@ -205,13 +211,14 @@ def serve(
     # Uvicorn would take the word of whoever asks from this machine for where the request came from.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     with uploads.folder() as folder:
-        page = build(ensemble, examples, after=up)
+        question = asked_of(ensemble)
+        page = build(ensemble, examples, up, question)
         queue = turns.Turns(page._queue)
         outside = [
             Middleware(headers.Policy, named=named, share=share),
             Middleware(guard.Guard, turns=queue, per_minute=per_minute),
         ]
-        preview.install()
+        preview.install(question)
         page.launch(
             share=share, server_name=host, server_port=port, inbrowser=show and _has_browser(),
             theme=theme, css_paths=list(SHEETS), pwa=True, favicon_path=str(FOLDER / "icon.svg"),
@@ -221,11 +228,18 @@ def serve(
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
             app_kwargs={
                 "lifespan": _lifespan(page, outside, queue, folder.parent),
-                "routes": [health, preview.route()],
+                "routes": [health, preview.route(question)],
             },
         )  # fmt: skip
         up.set()
         ending.wait(page, queue)
+
+
+def asked_of(ensemble: str | Path | None) -> Question:
+    """What the ensemble decides, by its manifest; ours where that cannot be had, as then it is ours that will
+    decide."""
+    manifest = hub.manifest(ensemble)
+    return manifest.question if manifest else OURS
 
 
 def _has_browser() -> bool:
@@ -306,7 +320,8 @@ def footer_html(source: str | None, ready: bool | None, file: str = "", texts: T
 
 def _links(texts: Texts) -> str:
     """Where there is more: of a Space its own files, and what the ensemble learnt from."""
-    found = {"data": "https://doi.org/10.7937/tcia.2019.dc64i46r"}
+    data = re.search(r"https://[^\s<>\"',;]+", texts.question.data)
+    found = {"data": data[0]} if data else {}
     space = os.environ.get("SPACE_ID", "")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", space):
         files = f"https://huggingface.co/spaces/{space}"
@@ -323,21 +338,29 @@ def _links(texts: Texts) -> str:
     return f'<nav aria-label="{texts("page.links")}">{links}</nav>'
 
 
-def find_or_embedded(source: str | Path | None, pulling: Pulling | None = None) -> Found:
-    """What was asked for; the embedded ensemble, with a note why, where that cannot be had."""
+def find_or_embedded(
+    source: str | Path | None, pulling: Pulling | None = None, question: Question = OURS
+) -> Found:
+    """What was asked for; the embedded ensemble, with a note why, where that cannot be had.
+
+    Raises:
+        StoreError: it cannot be had, and the embedded one would answer another question.
+    """
     try:
         found = find(source, pulling)
         read_manifest(found.folder)
         return found
     except StoreError as error:
+        if not question.is_ours:
+            raise
         return Found(EMBEDDED, "embedded", sentence("embedded", why=error.args[0]))
 
 
-def _warm(found: Found) -> Ensemble:
+def _warm(found: Found, question: Question) -> Ensemble:
     try:
         ensemble = load_ensemble(found)
     except StoreError as error:
-        if found.folder == EMBEDDED:
+        if found.folder == EMBEDDED or not question.is_ours:
             raise
         ensemble = load_ensemble(Found(EMBEDDED, "embedded", sentence("embedded", why=error.args[0])))
     ensemble.warm_up()

@@ -69,11 +69,11 @@ def lines(
 
 
 def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float], texts: Texts = ENGLISH) -> str:
-    """p(ALL) over the changes so far: words and probability of each."""
+    """The probability over the changes so far: words and p of each; `texts` are about what is decided."""
     last = max(len(steps) - 1, 1)
     x = [place / last for place in range(len(steps))]
     return lines(
-        [("p(ALL)", x, [p for _, p in steps])],
+        [(texts("glossary.probability.word"), x, [p for _, p in steps])],
         texts("chart.last", what=steps[-1][0]) if steps else "",
         texts("chart.trace"),
         band=band,
@@ -86,16 +86,16 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
     """Share of each subject's cells that is right, as bars.
 
     Args:
-        rows: name, whether they have ALL, share from 0 to 1, number of cells.
+        rows: name, whether they are of the positive class, share from 0 to 1, number of cells.
         up: what a bar says.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
     ordered = sorted(rows, key=lambda row: (not row[1], -row[2], row[0]))
     wide = (WIDTH - LEFT - RIGHT - 10) / max(len(ordered), 1)
     parts = _rules(texts)
-    for place, (name, is_all, share, count) in enumerate(ordered):
-        left = LEFT + 1 + place * wide + (0 if is_all else 9)
-        kind = "all" if is_all else "healthy"
+    for place, (name, is_positive, share, count) in enumerate(ordered):
+        left = LEFT + 1 + place * wide + (0 if is_positive else 9)
+        kind = "positive" if is_positive else "negative"
         said = escape(texts("chart.bar", name=name, right=100 * share, count=count))
         parts.append(
             f'<rect class="lv-bar-{kind}" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
@@ -103,8 +103,8 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
         )
     sick = sum(row[1] for row in ordered)
     for text, centre in (
-        (texts("chart.sick", count=sick), LEFT + sick * wide / 2),
-        (texts("chart.healthy", count=len(ordered) - sick), LEFT + 9 + (sick + len(ordered)) * wide / 2),
+        (texts("chart.positive", count=sick), LEFT + sick * wide / 2),
+        (texts("chart.negative", count=len(ordered) - sick), LEFT + 9 + (sick + len(ordered)) * wide / 2),
     ):
         parts.append(f'<text x="{centre:.1f}" y="{HEIGHT - 16}" text-anchor="middle">{text}</text>')
     failed = [name for name, _, share, _ in ordered if share < 0.5]

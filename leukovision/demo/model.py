@@ -56,6 +56,7 @@ def model_html(found: Found, texts: Texts = ENGLISH) -> str:
         StoreError: the folder is no ensemble's.
     """
     manifest = read_manifest(found.folder)
+    texts = texts.about(manifest.question)
     known = scores.read(found.folder)
     plots = _plots(known, manifest, texts) if known else f"<p>{texts('teach.no_scores')}</p>"
     return (
@@ -192,9 +193,9 @@ def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
     )
     weak = sorted((row for row in rows if row[2] < WEAK), key=lambda row: row[2])
     listed = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{texts("words.ALL" if is_all else "words.healthy")}</td>'
+        f'<tr><th scope="row">{escape(name)}</th><td>{texts.kind(manifest.question.called(is_positive))}</td>'
         f"<td>{count}</td><td>{texts('words.percent', percent=100 * share)}</td></tr>"
-        for name, is_all, share, count in weak
+        for name, is_positive, share, count in weak
     )
     table = _table(heads, listed) if listed else f"<p>{texts('chart.nobody')}</p>"
     unseen = texts("teach.unseen", cells=len(found.is_all), subjects=len(rows))
@@ -206,7 +207,7 @@ def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
 
 
 def reliability(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean p(ALL) and share of ALL of cells of like p(ALL), (n,) each, in tenths that are not empty."""
+    """Mean p and share of positive cells among those of like p, (n,) each, in tenths that are not empty."""
     bins = np.minimum((p_all * BINS).astype(int), BINS - 1)
     places = np.unique(bins)
     return [float(p_all[bins == k].mean()) for k in places], [float(is_all[bins == k].mean()) for k in places]

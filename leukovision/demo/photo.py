@@ -170,7 +170,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
 
     Args:
         photo: of one visitor.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
         fault: why what was asked for last could not be done.
     """
     with decoding.picture(photo.path, photo.name) as rgb:
@@ -181,7 +181,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     shapes, cards = [], []
     for place, one in enumerate(photo.outlines):
         number, chosen = place + 1, place == photo.chosen
-        kind = f"lv-{one.decision.lower()}" + (" lv-chosen" if chosen else "")
+        kind = f"lv-{texts.question.side(one.decision)}" + (" lv-chosen" if chosen else "")
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.contour)
         x, y = one.contour[:, 0].mean(), one.contour[:, 1].min() - size / 120
         y = y if y > size / 30 else one.contour[:, 1].max() + size / 30
@@ -189,7 +189,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
             f'<g class="{kind}" data-act="pick" data-index="{place}"><polygon points="{path}"/>'
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size / 32:.1f}">{number}</text></g>'
         )
-        decision = texts(f"words.{one.decision}")
+        decision = texts.kind(one.decision)
         said, odd = texts("photo.said", number=number, decision=decision, p=one.p_all), ""
         if not one.in_domain:
             said, odd = texts("photo.said_odd", number=number), f"<i>{texts('photo.odd')}</i>"

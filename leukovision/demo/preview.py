@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from gradio.routes import templates
 from jinja2 import BaseLoader, Environment
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from leukovision import synthetic
 from leukovision.i18n import ENGLISH, choose
+from leukovision.question import OURS, Question
 
 SIZE = (1200, 630)
 """Of the picture, px: what most places that show links cut nothing from."""
@@ -26,14 +27,15 @@ PATH = "/preview.png"
 _CHARSET = '<meta charset="utf-8" />'
 
 
-def route() -> Route:
+def route(question: Question = OURS) -> Route:
     """Where the picture is served."""
-    return Route(PATH, lambda _: Response(picture(), media_type="image/png"))
+    return Route(PATH, lambda _: Response(picture(question), media_type="image/png"))
 
 
-def tags(request: Request) -> Markup:
+def tags(request: Request, question: Question = OURS) -> Markup:
     """Title, description and picture of the page, in the language of who asks, with whole addresses."""
-    texts, asked = choose(request.headers.get("accept-language", "")), request.headers
+    asked = request.headers
+    texts = choose(asked.get("accept-language", "")).about(question)
     # Behind a proxy the page is asked by http, but shown by what the visitor used.
     scheme = "https" if asked.get("x-forwarded-proto", "").startswith("https") else request.url.scheme
     host = asked.get("x-forwarded-host") or asked.get("host", "")
@@ -51,12 +53,12 @@ def tags(request: Request) -> Markup:
     return Markup("".join(found))
 
 
-def install() -> None:
+def install(question: Question = OURS) -> None:
     """Put the tags in the place of Gradio's, which tell of Gradio."""
+    templates.env.globals["lv_tags"] = partial(tags, question=question)
     if not isinstance(templates.env.loader, _Loader):
         assert templates.env.loader
         templates.env.loader = _Loader(templates.env.loader)
-        templates.env.globals["lv_tags"] = tags
 
 
 class _Loader(BaseLoader):
@@ -72,8 +74,9 @@ class _Loader(BaseLoader):
 
 
 @cache
-def picture() -> bytes:
+def picture(question: Question = OURS) -> bytes:
     """A PNG of two drawn cells beside what the page is, in English."""
+    texts = ENGLISH.about(question)
     image = Image.new("RGB", SIZE, "#f7f5f2")
     pen = ImageDraw.Draw(image)
     for top, draw in ((30, synthetic.blast_like), (330, synthetic.lymphocyte_like)):
@@ -81,12 +84,12 @@ def picture() -> bytes:
         mask = Image.new("L", cell.size)
         ImageDraw.Draw(mask).rounded_rectangle((0, 0, *cell.size), 28, fill=255)
         image.paste(ImageEnhance.Brightness(cell).enhance(1.5), (890, top), mask)
-    pen.text((70, 90), ENGLISH("page.title"), "#211d27", ImageFont.load_default(88))
+    pen.text((70, 90), texts("page.title"), "#211d27", ImageFont.load_default(88))
     y = 230
-    for line in _lines(ENGLISH("page.what"), ImageFont.load_default(38), 760):
+    for line in _lines(texts("page.what"), ImageFont.load_default(38), 760):
         pen.text((70, y), line, "#5d5766", ImageFont.load_default(38))
         y += 50
-    pen.text((70, 540), ENGLISH("page.disclaimer"), "#8a6400", ImageFont.load_default(30))
+    pen.text((70, 540), texts("page.disclaimer"), "#8a6400", ImageFont.load_default(30))
     content = io.BytesIO()
     image.quantize(128).save(content, "PNG", optimize=True)
     return content.getvalue()

@@ -52,7 +52,7 @@ class Drawn:
     Attributes:
         method: key of `saliency.METHODS`.
         target: the class that the method was asked about.
-        smooth: (size, size) float32 each: towards ALL above 0, towards healthy below.
+        smooth: (size, size) float32 each: towards the positive class above 0, else below.
         coarse: (h, w) float32 each, the same as coarse as they are.
     """
 
@@ -68,14 +68,14 @@ def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Draw
     Raises:
         ValueError: there is no such method.
     """
-    target = "ALL" if analysis.logit >= 0 else "healthy"
+    target = ensemble.question.called(analysis.logit >= 0)
     if method == DEFAULT:
         coarse = {name: member.coarse for name, member in analysis.members.items()}
         smooth = cams(analysis)
     else:
         numbers = ensemble.input.numbers(analysis.picture)
         found = explain(ensemble, numbers, method, target)
-        sign = 1 if target == "ALL" else -1
+        sign = ensemble.question.sign(target)
         coarse = {name: sign * own for name, own in found.members.items()}
         smooth = {name: enlarge(own, ensemble.input.size) for name, own in coarse.items()}
         smooth[COMBINED] = sign * found.combined
@@ -107,6 +107,7 @@ def result_html(
         measured: whether the figures were measured on cells like this one.
         traits: HTML of the cell's traits.
     """
+    texts = texts.about(analysis.question)
     decide = manifest.thresholds.decide if manifest else 0.5
     figures = manifest.figures if manifest and measured else {}
     source = escape(texts.said(str(analysis.ensemble)))
@@ -143,7 +144,7 @@ def _decision(
         link = f'<a href="?tab=model" data-tab="model">{texts("result.record")}</a>'
         why += f'<p class="lv-why lv-record">{told} {link}</p>'
     return (
-        f'<div class="lv-decision lv-{analysis.decision.lower()}" role="status">{odd}'
+        f'<div class="lv-decision lv-{analysis.question.side(analysis.decision)}" role="status">{odd}'
         f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'
         f'<span class="lv-then">{escape(then)}</span></h2>{why}{trust}</div>'
     )
@@ -160,7 +161,7 @@ def _parts(analysis: Analysis, texts: Texts) -> str:
         left, right = (100 * (place - low) / wide for place in sorted((begin, begin + value)))
         bar = (
             f'<i class="lv-zero" style="left:{-100 * low / wide:.1f}%"></i>'
-            f'<i class="lv-{"all" if value >= 0 else "healthy"}" '
+            f'<i class="lv-{"positive" if value >= 0 else "negative"}" '
             f'style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
         )
         return (
@@ -197,11 +198,11 @@ def brief_html(
         analysis: of a cell.
         picture: (side, side, 3) uint8, what to lay the maps over.
         below: HTML to follow.
-        decide: p(ALL) from which a backbone is said to say ALL.
+        decide: probability from which a backbone is said to say the positive class.
         texts: of a language.
         figures: of the ensemble's manifest, where they were measured on cells like this one.
     """
-    maps = cams(analysis)
+    maps, texts = cams(analysis), texts.about(analysis.question)
     return (
         f'<article class="lv-brief">{_decision(analysis, decide, texts, figures)}'
         f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>{below}</article>'
@@ -220,16 +221,17 @@ def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
     Args:
         maps: which were checked.
         check: of the combined map, for the target.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
+    sign = texts.question.sign(maps.target)
     ticks = [(float(x), f"{100 * x:.0f} %") for x in check.by_map.shares]
     shown = (
-        (texts("result.by_map", target=texts(f"words.{maps.target}")), check.by_map),
+        (texts("result.by_map", target=texts.kind(maps.target)), check.by_map),
         (texts("result.by_opposed"), check.opposed),
         (texts("result.by_random"), check.by_chance),
     )
     chart = charts.lines(
-        [(name, curve.shares.tolist(), p_all_of(maps.target, curve).tolist()) for name, curve in shown],
+        [(name, curve.shares.tolist(), p_all_of(sign, curve).tolist()) for name, curve in shown],
         texts("result.check_axis"), texts("result.check_up"), ticks, texts=texts,
     )  # fmt: skip
     title, verdict = texts("result.check"), texts(f"words.verdict.{check.verdict}")
@@ -283,7 +285,7 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         title = texts.said(method.title)
         note = texts("result.other_scale", title=title, paper=method.paper)
         if not method.signed:
-            note += f" {texts('result.one_sided', target=texts(f'words.{maps.target}'))}"
+            note += f" {texts('result.one_sided', target=texts.kind(maps.target))}"
     bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
     options = {
         key: f'<option value="{key}"{" selected" * (key == maps.method)}>{texts.said(one.title)}</option>'
@@ -304,9 +306,9 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         f'<label class="lv-slider">{texts("result.overlay")} <input class="lv-opacity" type="range" min="0" '
         f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
         f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
-        f'<div class="lv-scale"><span class="lv-end lv-healthy">{texts("words.to_healthy")}</span>'
+        f'<div class="lv-scale"><span class="lv-end lv-negative">{texts("words.to_negative")}</span>'
         f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
-        f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
+        f'<span class="lv-end lv-positive">{texts("words.to_positive")}</span></div>'
         f'<p class="lv-note">{note}</p></section>'
     )
 
@@ -321,8 +323,8 @@ def _folded(texts: Texts) -> str:
 
 def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> str:
     """Where a map of a method that does not add up speaks for the target."""
-    part = np.maximum((1 if target == "ALL" else -1) * cam, 0).astype(np.float64)
-    said = texts(f"words.{target}")
+    part = np.maximum(texts.question.sign(target) * cam, 0).astype(np.float64)
+    said = texts.kind(target)
     if not part.any():
         return texts("words.nothing", target=said)
     return texts("words.speaks", target=said, where=place(part, outline, texts))

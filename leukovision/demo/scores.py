@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from leukovision.artifact import SCORES, file_in
+from leukovision.artifact import SCORES, file_in, read_manifest
+from leukovision.question import OURS, Question
 
 RULERS = ("area", "red", "green", "blue")
 
@@ -23,11 +24,13 @@ class Scores:
         is_all: (n,) bool.
         values: (n,) float64 by name: p_all of the ensemble, and `RULERS`: the cell's area, px of the 450
             px frame, and its mean colours, 0 to 255.
+        question: what the ensemble decides.
     """
 
     subjects: np.ndarray
     is_all: np.ndarray
     values: dict[str, np.ndarray]
+    question: Question = OURS
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,16 @@ class Line:
 
     @property
     def sensitivity(self) -> float:
-        """Of the cells with ALL, what is called ALL."""
+        """Of the positive cells, what is called positive."""
         return self.hits / max(self.hits + self.misses, 1)
 
     @property
     def specificity(self) -> float:
-        """Of the healthy cells, what is called healthy."""
+        """Of the negative cells, what is called negative."""
         return self.rests / max(self.rests + self.alarms, 1)
 
     def predictive(self, prevalence: float) -> tuple[float, float]:
-        """Positive and negative predictive value where this share of cells is ALL; nan: none called."""
+        """Positive and negative predictive value where this share of cells is positive; nan: none called."""
         hit, alarm = prevalence * self.sensitivity, (1 - prevalence) * (1 - self.specificity)
         rest, miss = (1 - prevalence) * self.specificity, prevalence * (1 - self.sensitivity)
         return (
@@ -68,13 +71,14 @@ def read(folder: Path) -> Scores | None:
             np.array([row["subject"] for row in rows]),
             np.array([row["is_all"] == "1" for row in rows]),
             {name: np.array([float(row[name]) for row in rows]) for name in ("p_all", *RULERS)},
+            read_manifest(folder).question,
         )
     except (OSError, KeyError, ValueError, UnicodeDecodeError):
         return None
 
 
 def auc(scores: Scores, name: str) -> float:
-    """Area under the ROC curve of one number, above 0.5 where more of it speaks for ALL."""
+    """Area under the ROC curve of one number, above 0.5 where more of it speaks for the positive class."""
     ranks = stats.rankdata(scores.values[name])
     sick = scores.is_all.sum()
     below = ranks[scores.is_all].sum() - sick * (sick + 1) / 2
@@ -82,7 +86,7 @@ def auc(scores: Scores, name: str) -> float:
 
 
 def called(scores: Scores, name: str, line: float) -> np.ndarray:
-    """(n,) bool: which cells one number and a line call ALL."""
+    """(n,) bool: which cells one number and a line call positive."""
     more = name == "p_all" or auc(scores, name) >= 0.5
     return scores.values[name] >= line if more else scores.values[name] <= line
 
@@ -95,7 +99,7 @@ def count(scores: Scores, says: np.ndarray) -> Line:
 
 
 def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float, int]]:
-    """Name, whether they have ALL, share of right cells, and number of cells, of each subject."""
+    """Name, whether of the positive class, share of right cells, and number of cells, of each subject."""
     right = says == scores.is_all
     rows = []
     for name in np.unique(scores.subjects):

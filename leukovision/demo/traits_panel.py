@@ -18,7 +18,7 @@ def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Tex
         traits: of it.
         decision: a class, or "unsure".
         ranges: of the ensemble's training cells; None for values alone.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
     told, title = trait_ranges.told(traits, ranges), texts("traits.title")
     items = []
@@ -29,12 +29,13 @@ def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Tex
         if one.value is None:
             bar = f'<span class="lv-trait-why">{escape(texts.said(traits.missing[name]))}</span>'
         elif found:
-            bar = _bar(getattr(traits, name), found)
+            bar = _bar(getattr(traits, name), found, texts)
             bar += f'<span class="lv-unseen">{_spans(name, found, factor, one.unit, texts)}</span>'
-            kind, word = one.nearer.lower(), texts("traits.nearer_none")
+            kind, word = "", texts("traits.nearer_none")
             if one.nearer:
-                word = texts("traits.nearer_short", decision=texts(f"words.{one.nearer}"))
-            side = f'<span class="lv-trait-side {f"lv-{kind}" if kind else ""}">{escape(word)}</span>'
+                kind = f"lv-{texts.question.side(one.nearer)}"
+                word = texts("traits.nearer_short", decision=texts.kind(one.nearer))
+            side = f'<span class="lv-trait-side {kind}">{escape(word)}</span>'
         items.append(
             f'<li><span class="lv-trait-name">{term(texts, name)}</span>'
             f'<span class="lv-trait-value">{value}</span>{bar}{side}</li>'
@@ -53,7 +54,7 @@ def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Tex
     )
 
 
-def _bar(value: float, found: Range) -> str:
+def _bar(value: float, found: Range, texts: Texts) -> str:
     """Where a value lies on the ranges of both classes, one above the other, to the eye alone."""
     ends = [place for own in found.percentiles.values() for place in (own[0], own[-1])]
     low, high = min(*ends, value), max(*ends, value)
@@ -63,7 +64,7 @@ def _bar(value: float, found: Range) -> str:
         return 100 * (place - low) / wide
 
     bands = "".join(
-        f'<i class="lv-{kind.lower()}{half}" '
+        f'<i class="lv-{texts.question.side(kind)}{half}" '
         f'style="left:{at(begin):.1f}%;width:{at(end) - at(begin):.1f}%"></i>'
         for kind, own in sorted(found.percentiles.items())
         for half, begin, end in (("", own[0], own[-1]), (" lv-half", own[1], own[3]))
@@ -79,7 +80,7 @@ def _spans(name: str, found: Range, factor: float, unit: str, texts: Texts) -> s
         low, middle, high = (
             trait_words.figure(name, factor * own[place], unit, texts) for place in (0, 2, 4)
         )
-        decision = texts(f"words.{kind}")
+        decision = texts.kind(kind)
         said.append(texts("traits.range", decision=decision, low=low, middle=middle, high=high))
     return escape(" ".join(said))
 
@@ -87,8 +88,8 @@ def _spans(name: str, found: Range, factor: float, unit: str, texts: Texts) -> s
 def _legend(ranges: Ranges, texts: Texts) -> str:
     kinds = sorted({kind for one in ranges.traits.values() for kind in one.percentiles})
     keys = "".join(
-        f'<span><i class="lv-{kind.lower()}"></i>'
-        f"{escape(texts('traits.legend', decision=texts(f'words.{kind}')))}</span>"
+        f'<span><i class="lv-{texts.question.side(kind)}"></i>'
+        f"{escape(texts('traits.legend', decision=texts.kind(kind)))}</span>"
         for kind in kinds
     )
     return (

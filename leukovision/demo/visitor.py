@@ -13,6 +13,7 @@ from gradio.context import LocalContext
 from gradio.i18n import I18nData
 
 from leukovision.i18n import ENGLISH, LANGUAGES, Texts, choose
+from leukovision.question import OURS, Question
 
 I18N = gr.I18n(**{tag: dict(texts.entries) for tag, texts in LANGUAGES.items()})
 """Every text in every language, for the browser; `start` adds to it."""
@@ -34,12 +35,13 @@ def said(sentence: str) -> I18nData:
     return start(lambda texts: texts.said(sentence))
 
 
-def start(make: Callable[[Texts], str]) -> I18nData:
+def start(make: Callable[[Texts], str], question: Question = OURS) -> I18nData:
     """HTML that stands on the page when it opens, made in every language; the browser chooses.
 
-    So it is there at once in the right language, whatever the visitor's, and nothing moves afterwards.
+    It speaks of the question. So it is there at once in the right language, whatever the visitor's, and
+    nothing moves afterwards.
     """
-    made = {tag: make(texts) for tag, texts in LANGUAGES.items()}
+    made = {tag: make(texts.about(question)) for tag, texts in LANGUAGES.items()}
     key = "start-" + hashlib.sha256("".join(made.values()).encode()).hexdigest()[:16]
     for tag, html in made.items():
         I18N.translations[tag][key] = html

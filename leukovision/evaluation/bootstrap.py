@@ -1,4 +1,4 @@
-"""p(ALL) of cells of known subjects comes in; figures, for these subjects and for draws of them, go out."""
+"""Probabilities of cells of subjects come in; figures, for these subjects and for draws of them, go out."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def figures(
     All of them are sums over subjects, or over pairs of them, so that a draw costs a product of matrices.
 
     Args:
-        is_all: (n,) int, 1 for ALL.
+        is_all: (n,) int, 1 for the positive class.
         p_all: (n,) float.
         people: the subjects of the cells.
-        decide: from which p(ALL) on a cell is called ALL; "unsure" is not used here.
+        decide: from which p on a cell is called positive; "unsure" is not used here.
 
     Returns:
-        (1 + draws,) float64 for each of `COLUMNS`. Sensitivity is the share of ALL cells called ALL,
-        specificity that of healthy cells called healthy; the log loss takes p(ALL) between 0.01 and 0.99
-        for a vote and as it is otherwise; ECE is the expected calibration error of p(ALL) in 15 bins.
-        `auc_by_subject` counts every pair of a subject with ALL and a healthy one alike: one donor with
+        (1 + draws,) float64 for each of `COLUMNS`. Sensitivity is the share of positive cells called so,
+        specificity that of negative cells called so; the log loss takes p between 0.01 and 0.99
+        for a vote and as it is otherwise; ECE is the expected calibration error of p in 15 bins.
+        `auc_by_subject` counts every pair of subjects of both classes alike: one donor with
         hundreds of easy cells can carry the AUC over cells, but not this one. Subjects with fewer than
         five cells are left out of it, unless a class has no others.
     """

@@ -14,7 +14,7 @@ from leukovision.evaluation.predictions import Cells
 from leukovision.training.sampling import chances
 
 ACCURACY = 0.9
-"""What decided cells shall reach, those called ALL and those called healthy each."""
+"""What decided cells shall reach, those called positive and those called negative each."""
 
 PULL = 0.1
 """How strongly the members' weights are drawn to each other, slopes to 1, and an offset to 0. All cells of a
@@ -37,7 +37,7 @@ class Parameters:
         bias: the ensemble's logit is `bias + sum(weight * logit / temperature)`.
         alone: slope and offset of each member by itself, by which its own figures are measured. Members
             agree less than fully, so their mean logit is too timid; `temperatures` make up for that.
-        band: strictly between the two p(ALL) is unsure.
+        band: strictly between the two probabilities is unsure.
     """
 
     temperatures: dict[str, float]
@@ -54,7 +54,7 @@ class Parameters:
         return np.asarray(self.bias + np.sum(terms, axis=0))
 
     def members(self, cells: Cells) -> dict[str, np.ndarray]:
-        """(n,) float64 by member: its probability of ALL, calibrated by itself."""
+        """(n,) float64 by member: its probability of the positive class, calibrated by itself."""
         return {
             name: special.expit(slope * cells.logits[name] + offset)
             for name, (slope, offset) in self.alone.items()
@@ -69,7 +69,7 @@ class CrossFitted:
         folds: (n,) str.
         parameters: by fold: fitted on all cells of the other folds.
         logit: (n,) float64: the ensemble's.
-        members: (n,) float64 by member: p(ALL).
+        members: (n,) float64 by member: a probability.
         weighted_mean: (n,) float64: the mean of `members` by the ensemble's weights.
         decided: (n,) bool: outside the band, and in domain.
     """
@@ -84,8 +84,8 @@ class CrossFitted:
 
 def weigh(cells: Cells) -> np.ndarray:
     """(n,) float64, sum 1: how much each cell counts, as it is drawn in training: classes alike among cells
-    of one size, subjects by the square root of their cells. So p(ALL) is for where size tells nothing, and
-    the few healthy donors whose cells are as large as blasts are heard beside those with many small ones."""
+    of one size, subjects by the square root of their cells. So p is for where size tells nothing, and the
+    few donors whose cells are as large as those of the other class are heard beside those with many small."""
     return chances(cells.is_all, cells.subjects, cells.looks.get("area"))
 
 
@@ -160,10 +160,10 @@ def band(p_all: np.ndarray, is_all: np.ndarray, weights: np.ndarray, accuracy: f
         p_all: (n,) float, calibrated.
         is_all: (n,) int.
         weights: (n,) float, how much each cell counts.
-        accuracy: of the cells that are called ALL, and of those called healthy.
+        accuracy: of the cells that are called positive, and of those called negative.
 
     Returns:
-        p(ALL) up to which a cell is healthy and from which it is ALL, in hundredths; 0 or 1 for an answer
+        p up to which a cell is negative and from which it is positive, in hundredths; 0 or 1 for an answer
         that is nowhere right often enough.
     """
     sides = []
@@ -189,7 +189,8 @@ def folds(cells: Cells) -> np.ndarray:
     people = [len(set(cells.subjects[cells.is_all == value])) for value in (0, 1)]
     if min(people) < 2:
         raise ValueError(
-            f"{people[1]} subjects with ALL and {people[0]} healthy are too few: calibration is judged on "
+            f"{people[1]} subjects {cells.question.positive} and {people[0]} {cells.question.negative} are "
+            "too few: calibration is judged on "
             "subjects that it was not set on, which takes at least two of each class."
         )
     result = np.full(len(cells.is_all), "", dtype=object)
@@ -229,7 +230,7 @@ def estimate(
 
     Args:
         is_all, subjects, logits: (n,) int, str and float64, of cells of subjects that were not trained on.
-        accuracy: what p(ALL) or its complement has to reach for a slide to be decided.
+        accuracy: what p or its complement has to reach for a slide to be decided.
     """
     _, first, place, count = np.unique(subjects, return_index=True, return_inverse=True, return_counts=True)
     mean = np.bincount(place, logits) / count
@@ -338,7 +339,7 @@ def _wanted(cells: Cells, accuracy: float) -> dict[str, Any]:
 
 
 def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:
-    """Rows of `store.SCORES`: subject, class, cross-fitted p(ALL), area and mean colours of each cell.
+    """Rows of `store.SCORES`: subject, class, cross-fitted p, area and mean colours of each cell.
 
     Raises:
         ValueError: as `cross_fit`.

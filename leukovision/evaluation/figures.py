@@ -37,7 +37,7 @@ SHORTCUTS = {
 
 
 def probabilities(cells: Cells, crossed: CrossFitted) -> dict[str, np.ndarray]:
-    """(n,) float64, p(ALL) by each member and each way to combine them.
+    """(n,) float64, p by each member and each way to combine them.
 
     `mean_probability` and `majority_vote` combine networks as they come out of training, uncalibrated;
     `as_loaded` is what the ensemble itself said when the cells were scored, if it was one.
@@ -68,13 +68,13 @@ def by_subject(cells: Cells, logit: np.ndarray) -> list[dict[str, Any]]:
         rows.append(
             {
                 "subject": str(subject),
-                "class": "ALL" if is_all else "healthy",
+                "class": cells.question.called(is_all),
                 "part": str(cells.parts[mask][0]),
                 "cells": int(mask.sum()),
                 "accuracy": round(float(((own >= 0) == is_all).mean()), 4),
                 "mean_p_all": round(float(special.expit(own).mean()), 4),
                 "mean_logit": round(float(own.mean()), 4),
-                "called": "ALL" if own.mean() >= 0 else "healthy",
+                "called": cells.question.called(own.mean() >= 0),
             }
         )
     return sorted(rows, key=lambda row: (row["class"], row["accuracy"]))
@@ -105,9 +105,10 @@ def measure(
     found = {name: _figures(cells, values, people) for name, values in p_all.items()}
     subjects = by_subject(cells, crossed.logit)
     rivals = [*cells.logits, "majority_vote"]
+    sick = int(people.with_all.sum())
     return {
         "cells": len(cells.is_all),
-        "subjects": {"ALL": int(people.with_all.sum()), "healthy": int((~people.with_all).sum())},
+        "subjects": dict(zip(cells.question.names, (sick, len(people.names) - sick), strict=True)),
         "parts": {str(p): int(n) for p, n in zip(*np.unique(cells.parts, return_counts=True), strict=True)},
         "prevalence": round(float(cells.is_all.mean()), 4),
         "views": cells.views,
@@ -118,7 +119,7 @@ def measure(
         },
         "decided": {"wanted_accuracy": accuracy} | _decided(cells, crossed, people),
         "rejected": _rejected(cells),
-        "by_mean_logit": _by_mean_logit(subjects, draws, seed),
+        "by_mean_logit": _by_mean_logit(cells, subjects, draws, seed),
         "shortcuts": _shortcuts(cells, crossed.folds, people),
         "area_bands": _area_bands(cells, p_all[ENSEMBLE], draws, seed),
         "slide": several_cells.several(cells, crossed, accuracy, draws, seed),
@@ -138,8 +139,8 @@ def _rejected(cells: Cells) -> dict[str, float] | None:
     """The share of cells out of domain, of all and by class; None where that was not looked at."""
     if np.isnan(cells.distances).all() and cells.in_domain.all():
         return None
-    out, kinds = ~cells.in_domain, {"all": cells.is_all >= 0, "ALL": cells.is_all == 1}
-    kinds["healthy"] = cells.is_all == 0
+    (positive, negative), out = cells.question.names, ~cells.in_domain
+    kinds = {"all": cells.is_all >= 0, positive: cells.is_all == 1, negative: cells.is_all == 0}
     return {name: round(float(out[mask].mean()), 4) for name, mask in kinds.items()}
 
 
@@ -154,19 +155,18 @@ def _decided(cells: Cells, crossed: CrossFitted, people: People) -> dict[str, In
             return interval(total(part & whole) / total(whole)) if whole.any() else None
 
     right, ill = (crossed.logit >= 0) == cells.is_all, cells.is_all == 1
-    return {
-        "coverage": share(crossed.decided, ill | ~ill),
-        "coverage_ALL": share(crossed.decided, ill),
-        "coverage_healthy": share(crossed.decided, ~ill),
-        "accuracy": share(right, crossed.decided),
-        "accuracy_ALL": share(right, crossed.decided & ill),
-        "accuracy_healthy": share(right, crossed.decided & ~ill),
+    positive, negative = cells.question.names
+    kinds = {"": ill | ~ill, f"_{positive}": ill, f"_{negative}": ~ill}
+    return {f"coverage{kind}": share(crossed.decided, own) for kind, own in kinds.items()} | {
+        f"accuracy{kind}": share(right, crossed.decided & own) for kind, own in kinds.items()
     }
 
 
-def _by_mean_logit(subjects: list[dict[str, Any]], draws: int, seed: int) -> dict[str, Interval]:
+def _by_mean_logit(
+    cells: Cells, subjects: list[dict[str, Any]], draws: int, seed: int
+) -> dict[str, Interval]:
     """Whole subjects decided by the mean logit of all their cells."""
-    is_all = np.array([int(row["class"] == "ALL") for row in subjects])
+    is_all = np.array([int(row["class"] == cells.question.positive) for row in subjects])
     people = People.of(is_all, np.array([row["subject"] for row in subjects]), draws, seed)
     found = figures(is_all, special.expit(np.array([row["mean_logit"] for row in subjects])), people)
     wanted = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "auc")
@@ -207,8 +207,8 @@ def _area_bands(cells: Cells, p_all: np.ndarray, draws: int, seed: int) -> list[
                 {
                     "from": round(float(edges[place]), 1),
                     "to": round(float(edges[place + 1]), 1),
-                    "ALL": int((cells.is_all[mask] == 1).sum()),
-                    "healthy": int((cells.is_all[mask] == 0).sum()),
+                    cells.question.positive: int((cells.is_all[mask] == 1).sum()),
+                    cells.question.negative: int((cells.is_all[mask] == 0).sum()),
                     "auc": interval(auc),
                 }
             )

@@ -1,7 +1,7 @@
 """Scores of cells and their areas come in; how well cells of one size are told apart goes out.
 
-Nine in ten healthy cells of C-NMC are smaller than most blasts, so a ruler alone reaches an AUC of 0.83,
-and fails on new people, whose healthy cells are as large. Among cells of one area a ruler knows nothing.
+Nine in ten cells of C-NMC's donors are smaller than most blasts, so a ruler alone reaches an AUC of 0.83,
+and fails on new people, whose cells are as large. Among cells of one area a ruler knows nothing.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ WITHIN = 1.1
 
 
 def matched_auc(scores: np.ndarray, area: np.ndarray, people: People) -> np.ndarray:
-    """The share of pairs, an ALL and a healthy cell of like area, in which the ALL cell scores higher.
+    """The share of pairs, a positive and a negative cell of like area, in which the first scores higher.
 
     Args:
-        scores: (n,) float64, more speaks for ALL.
+        scores: (n,) float64, more speaks for the positive class.
         area: (n,) float64, px.
         people: the subjects of the cells, and draws of them.
 
     Returns:
-        (1 + draws,) float64: the mean over pairs of a subject with ALL and a healthy one that have such
+        (1 + draws,) float64: the mean over pairs of a positive and a negative subject that have such
         cells, ties as half; in the first row of all subjects.
     """
     ill, well = np.flatnonzero(people.with_all), np.flatnonzero(~people.with_all)

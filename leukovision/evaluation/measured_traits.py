@@ -17,15 +17,17 @@ from leukovision.evaluation.matched import matched_auc
 from leukovision.evaluation.tables import grid, shown
 from leukovision.explain.trait_ranges import PERCENTILES, Ranges
 from leukovision.explain.traits import NAMES, traits
+from leukovision.question import OURS, Question
 from leukovision.training.dataset import Image
 
-CLASSES = ("healthy", "ALL")
 FEWEST = 20
 """Cells of each class in which a trait must be measured, at least, to have a range."""
 
 
 def measure(
-    images: Sequence[Image], progress: Callable[[int], object] = lambda _: None
+    images: Sequence[Image],
+    progress: Callable[[int], object] = lambda _: None,
+    question: Question = OURS,
 ) -> list[dict[str, Any]]:
     """The traits of labelled images.
 
@@ -38,13 +40,13 @@ def measure(
     rows = []
     for count, image in enumerate(images, 1):
         found = traits(read_cell(image.path))
-        own = {"file": image.path.name, "subject": image.subject, "class": CLASSES[image.is_all]}
+        own = {"file": image.path.name, "subject": image.subject, "class": question.called(image.is_all)}
         rows.append(own | {name: getattr(found, name) for name in NAMES})
         progress(count)
     return rows
 
 
-def summary(rows: Sequence[dict[str, Any]], draws: int = 1000) -> Ranges:
+def summary(rows: Sequence[dict[str, Any]], draws: int = 1000, question: Question = OURS) -> Ranges:
     """Ranges by class, and figures of each trait alone, of `measure`'s rows.
 
     The figures are AUCs with intervals over subjects: over cells, over pairs of subjects, and among cells of
@@ -53,16 +55,17 @@ def summary(rows: Sequence[dict[str, Any]], draws: int = 1000) -> Ranges:
     Raises:
         ValueError: all cells are of one class.
     """
+    classes = (question.negative, question.positive)
     kinds, subjects = (np.array([row[key] for row in rows]) for key in ("class", "subject"))
     area = np.array([row["area"] or np.nan for row in rows], dtype=float)
     found = {}
     for name in NAMES:
         values = np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=float)
         there = ~np.isnan(values)
-        of = {kind: values[there & (kinds == kind)] for kind in CLASSES}
+        of = {kind: values[there & (kinds == kind)] for kind in classes}
         if min(map(len, of.values())) < FEWEST:
             continue
-        people = People.of((kinds[there] == "ALL").astype(int), subjects[there], draws)
+        people = People.of((kinds[there] == question.positive).astype(int), subjects[there], draws)
         over_cells, by_subject = aucs(values[there], people)
         figures = {
             "auc": over_cells,
@@ -78,16 +81,16 @@ def summary(rows: Sequence[dict[str, Any]], draws: int = 1000) -> Ranges:
         }
     return Ranges.model_validate(
         {
-            "cells": {kind: int((kinds == kind).sum()) for kind in CLASSES},
-            "subjects": {kind: len(set(subjects[kinds == kind])) for kind in CLASSES},
+            "cells": {kind: int((kinds == kind).sum()) for kind in classes},
+            "subjects": {kind: len(set(subjects[kinds == kind])) for kind in classes},
             "traits": found,
         }
     )
 
 
-def write(rows: Sequence[dict[str, Any]], out: Path) -> Ranges:
+def write(rows: Sequence[dict[str, Any]], out: Path, question: Question = OURS) -> Ranges:
     """Write `traits.csv`, and `traits.json` for an ensemble's folder."""
-    content = summary(rows)
+    content = summary(rows, question=question)
     predictions.write(out / "traits.csv", rows)
     text = json.dumps(content.model_dump(mode="json"), indent=1, ensure_ascii=False)
     artifact.write_whole(out / artifact.TRAITS, (text + "\n").encode())
@@ -98,7 +101,7 @@ def as_markdown(content: Ranges) -> str:
     """The table of `docs/traits.md`."""
     head = [
         "trait",
-        *(f"{kind}: median (5 to 95 %), cells" for kind in CLASSES),
+        *(f"{kind}: median (5 to 95 %), cells" for kind in content.cells),
         "AUC",
         "by subject",
         "one size",
@@ -107,7 +110,7 @@ def as_markdown(content: Ranges) -> str:
     for name, one in content.traits.items():
         ranges = [
             "{1} ({0} to {2}), {3}".format(*map(_short, (own[0], own[2], own[4])), one.cells[kind])
-            for kind in CLASSES
+            for kind in content.cells
             for own in [one.percentiles[kind]]
         ]
         figures = [

@@ -1,4 +1,4 @@
-"""p(ALL) of unseen subjects comes in; plots as PNG go out, each beside the CSV it is drawn from."""
+"""Probabilities of unseen subjects come in; plots as PNG go out, each beside the CSV it is drawn from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from leukovision.backbones import BACKBONES
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.bootstrap import BINS
 from leukovision.evaluation.predictions import Cells
+from leukovision.question import Question
 
 # Okabe and Ito's colours, told apart by the colour-blind; line styles tell them apart in print.
 _STYLES = (("#0072B2", "--"), ("#D55E00", "-."), ("#009E73", ":"), ("#000000", "-"))
@@ -30,12 +31,13 @@ def draw(cells: Cells, p_all: Mapping[str, np.ndarray], content: Mapping[str, An
         out: folder, which is there.
     """
     people = content["subjects"]
-    unseen = f"{people['ALL']} subjects with ALL and {people['healthy']} healthy donors, none trained on"
+    positive, negative = people
+    unseen = f"{people[positive]} subjects {positive} and {people[negative]} {negative}, none trained on"
     _roc(cells, p_all, out, unseen)
     _reliability(cells, p_all, out, unseen)
     _confusion(cells, p_all, out, unseen)
     _risk_coverage(cells, p_all, content["decided"], out, unseen)
-    _subjects(content["by_subject"], out, unseen)
+    _subjects(content["by_subject"], cells.question, out, unseen)
 
 
 def _axes(title: str, unseen: str, size: tuple[float, float] = (6, 5)) -> tuple[Figure, Axes]:
@@ -94,28 +96,29 @@ def _roc(cells: Cells, p_all: Mapping[str, np.ndarray], out: Path, unseen: str) 
 
 def _reliability(cells: Cells, p_all: Mapping[str, np.ndarray], out: Path, unseen: str) -> None:
     rows: list[dict[str, Any]] = []
+    positive = cells.question.positive
     for name, values in p_all.items():
         bins = np.minimum((values * BINS).astype(int), BINS - 1)
         rows += [
             {
                 "who": _title(name),
-                "mean_p(ALL)": round(float(values[bins == place].mean()), 4),
-                "share_of_ALL": round(float(cells.is_all[bins == place].mean()), 4),
+                f"mean_p({positive})": round(float(values[bins == place].mean()), 4),
+                f"share_of_{positive}": round(float(cells.is_all[bins == place].mean()), 4),
                 "cells": int((bins == place).sum()),
             }
             for place in np.unique(bins)
         ]
-    figure, axes = _axes("Does p(ALL) hold? By cell", unseen)
+    figure, axes = _axes(f"Does p({positive}) hold? By cell", unseen)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    _lines(axes, rows, "mean_p(ALL)", "share_of_ALL", marker="o")
+    _lines(axes, rows, f"mean_p({positive})", f"share_of_{positive}", marker="o")
     _save(figure, rows, out / "reliability")
 
 
 def _confusion(cells: Cells, p_all: Mapping[str, np.ndarray], out: Path, unseen: str) -> None:
     rows: list[dict[str, Any]] = []
     figure = Figure((2.6 * len(p_all), 3.6), dpi=150, layout="constrained")
-    figure.suptitle(f"Cells by class, ALL from p = 0.5 on\n{unseen}", fontsize=10)
-    kinds = ["healthy", "ALL"]
+    figure.suptitle(f"Cells by class, {cells.question.positive} from p = 0.5 on\n{unseen}", fontsize=10)
+    kinds = [cells.question.negative, cells.question.positive]
     for place, (name, values) in enumerate(p_all.items(), start=1):
         counts = metrics.confusion_matrix(cells.is_all, values >= 0.5)
         shares = counts / counts.sum(1, keepdims=True)
@@ -171,9 +174,10 @@ def _risk_coverage(
     _save(figure, rows, out / "risk_coverage")
 
 
-def _subjects(rows: list[dict[str, Any]], out: Path, unseen: str) -> None:
+def _subjects(rows: list[dict[str, Any]], question: Question, out: Path, unseen: str) -> None:
     figure, axes = _axes("Cells called right, by subject", unseen, (6, 1.5 + 0.16 * len(rows)))
-    for kind, colour, marker in (("healthy", "#0072B2", "o"), ("ALL", "#D55E00", "s")):
+    looks = ((question.negative, "#0072B2", "o"), (question.positive, "#D55E00", "s"))
+    for kind, colour, marker in looks:
         places = [place for place, row in enumerate(rows) if row["class"] == kind]
         axes.plot(
             [rows[place]["accuracy"] for place in places],

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from leukovision.artifact import SCORES, write_whole
+from leukovision.question import OURS, Question
 
 LOGIT = "logit_"
 """Before a member's name: the column of its raw logit, before any calibration."""
@@ -25,7 +26,7 @@ class Cells:
     """What networks said of cells of subjects they were not trained on.
 
     Attributes:
-        is_all: (n,) int, 1 for ALL.
+        is_all: (n,) int, 1 for the positive class.
         subjects: (n,) str.
         parts: (n,) str: which ensemble scored the cell; subjects of one part were held out together.
         logits: (n,) float64 by member: raw, not calibrated.
@@ -34,6 +35,7 @@ class Cells:
         distances: (n,) float64: from what the ensemble was trained on; nan where it cannot tell.
         looks: (n,) float64 by name: area, colour, sharpness of the cell.
         views: how many ways each cell was turned.
+        question: what was decided.
     """
 
     is_all: np.ndarray
@@ -45,6 +47,7 @@ class Cells:
     distances: np.ndarray
     looks: dict[str, np.ndarray] = field(default_factory=dict)
     views: int = 1
+    question: Question = OURS
 
     def take(self, chosen: np.ndarray) -> Cells:
         """Only the cells of an (n,) bool mask."""
@@ -58,15 +61,16 @@ class Cells:
             self.distances[chosen],
             {name: values[chosen] for name, values in self.looks.items()},
             self.views,
+            self.question,
         )
 
 
-def read(path: Path) -> Cells:
-    """Read `cells.csv`.
+def read(path: Path, question: Question = OURS) -> Cells:
+    """Read `cells.csv`, of what was decided on that question.
 
     Raises:
-        ValueError: a column is missing, a value is not a number, the cells are of one class, or a
-            subject is of two classes or in two parts.
+        ValueError: a column is missing, a value is not a number, the cells are of one class or of another, or
+            a subject is of two classes or in two parts.
         FileNotFoundError: there is no such file.
     """
     with path.open(newline="", encoding="utf-8") as file:
@@ -83,7 +87,13 @@ def read(path: Path) -> Cells:
         except (TypeError, ValueError):
             raise ValueError(f"{path}: column {column} holds something that is not a number.") from None
 
-    if len({row["class"] for row in rows}) < 2:
+    found = {row["class"] for row in rows}
+    if odd := sorted(found - set(question.names)):
+        raise ValueError(
+            f"{path}: class {odd[0]!r} is neither of {' and '.join(question.names)}; give the question that "
+            "was asked (--question)."
+        )
+    if len(found) < 2:
         raise ValueError(f"{path}: the cells are all of one class; choose some of both to evaluate on.")
     kinds: dict[str, tuple[str, str]] = {}
     for row in rows:
@@ -94,7 +104,7 @@ def read(path: Path) -> Cells:
                 "judged by what was set on its own subjects."
             )
     return Cells(
-        np.array([int(row["class"] == "ALL") for row in rows]),
+        np.array([int(row["class"] == question.positive) for row in rows]),
         np.array([row["subject"] for row in rows]),
         np.array([row["part"] for row in rows]),
         {column.removeprefix(LOGIT): numbers(column) for column in members},
@@ -103,15 +113,17 @@ def read(path: Path) -> Cells:
         numbers("distance"),
         {column: numbers(column) for column in columns if column not in (*_FIXED, *members)},
         int(numbers("views")[0]),
+        question,
     )
 
 
-def of_scores(path: Path, groups: Mapping[str, str] | None = None) -> Cells:
-    """Read `store.SCORES` of an ensemble's folder, which has the ensemble's p(ALL) and not its members'.
+def of_scores(path: Path, groups: Mapping[str, str] | None = None, question: Question = OURS) -> Cells:
+    """Read `store.SCORES` of an ensemble's folder, which has the ensemble's p and not its members'.
 
     Args:
         path: the file.
         groups: the part of each subject; by default all are in one.
+        question: what was decided.
 
     Returns:
         Cells with one member, "ensemble". Whether they were in domain is not in the file: all count as such.
@@ -133,7 +145,17 @@ def of_scores(path: Path, groups: Mapping[str, str] | None = None) -> Cells:
     parts = np.array([(groups or {}).get(subject, "") for subject in subjects])
     unknown = np.full(len(rows), np.nan)
     logits = {"ensemble": np.log(p_all / (1 - p_all))}
-    return Cells(is_all, subjects, parts, logits, p_all, np.ones(len(rows), dtype=bool), unknown, looks)
+    return Cells(
+        is_all,
+        subjects,
+        parts,
+        logits,
+        p_all,
+        np.ones(len(rows), dtype=bool),
+        unknown,
+        looks,
+        question=question,
+    )
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -68,7 +68,7 @@ def measure(
     for place, image in enumerate(images):
         numbers = ensemble.input.numbers(ensemble.input.picture(read_cell(image.path)))
         cell = faithfulness.cell_of(numbers)
-        target = "ALL" if ensemble.logits(numbers[None])[0] >= 0 else "healthy"
+        target = ensemble.question.called(ensemble.logits(numbers[None])[0] >= 0)
         drawn = {name: explain(ensemble, numbers, name, target, seed=place) for name in methods}
         maps = {name: found.combined for name, found in drawn.items()}
         # The first is as coarse as a real map, and wrong only in where it points.

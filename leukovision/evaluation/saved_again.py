@@ -11,6 +11,7 @@ import numpy as np
 from leukovision.cell import framed, read_cell
 from leukovision.ensemble import Ensemble
 from leukovision.evaluation.bootstrap import People, interval
+from leukovision.question import OURS, Question
 from leukovision.resaving import KINDS
 from leukovision.training.dataset import Image
 
@@ -43,7 +44,7 @@ def measure(
                 {
                     "file": image.path.name,
                     "subject": image.subject,
-                    "class": "ALL" if image.is_all else "healthy",
+                    "class": ensemble.question.called(image.is_all),
                     "kind": kind,
                     "decision": analysis.decision,
                     "p_all": round(analysis.p_all, 6),
@@ -56,15 +57,18 @@ def measure(
     return rows
 
 
-def summary(rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1) -> dict[str, dict[str, Any]]:
+def summary(
+    rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1, question: Question = OURS
+) -> dict[str, dict[str, Any]]:
     """Shares by kind, with intervals over subjects.
 
     Args:
         rows: of `measure`, in its order.
         draws, seed: of subjects.
+        question: what was decided.
 
     Returns:
-        For each kind, shares of all cells: `turned`, from ALL to healthy or back; `changed`, in any way,
+        For each kind, shares of all cells: `turned`, from one class to the other; `changed`, in any way,
         "unsure" too; `unnoticed`, changed and yet called in domain; `domain`, in domain or out of it as
         it was not before; and `shift`, the mean change of the logit.
     """
@@ -72,7 +76,7 @@ def summary(rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1)
     for row in rows:
         by_kind.setdefault(row["kind"], []).append(row)
     before = by_kind.pop(AS_IT_IS)
-    is_all = np.array([int(row["class"] == "ALL") for row in before])
+    is_all = np.array([int(row["class"] == question.positive) for row in before])
     people = People.of(is_all, np.array([row["subject"] for row in before]), draws, seed)
 
     def share(values: Sequence[float]) -> Any:
@@ -83,7 +87,7 @@ def summary(rows: Iterable[Mapping[str, Any]], draws: int = 1000, seed: int = 1)
     for kind, after in by_kind.items():
         pairs = list(zip(before, after, strict=True))
         result[kind] = {
-            "turned": share([{a["decision"], b["decision"]} == {"ALL", "healthy"} for a, b in pairs]),
+            "turned": share([{a["decision"], b["decision"]} == set(question.names) for a, b in pairs]),
             "changed": share([a["decision"] != b["decision"] for a, b in pairs]),
             "unnoticed": share(
                 [a["decision"] != b["decision"] and str(b["in_domain"]) == "True" for a, b in pairs]

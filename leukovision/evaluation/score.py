@@ -120,7 +120,7 @@ def _row(
     return {
         "file": image.path.name,
         "subject": image.subject,
-        "class": "ALL" if image.is_all else "healthy",
+        "class": manifest.question.called(image.is_all),
         "part": part,
         "views": views or manifest.views,
         "decision": analysis.decision,

@@ -31,22 +31,23 @@ def tables(content: Mapping[str, Any]) -> str:
         content: what `evaluate.measure` returns.
     """
     people, rejected, decided = content["subjects"], content["rejected"], content["decided"]
+    positive, negative = people
     figures = [
         [TITLES.get(name, name), *map(shown, row.values())] for name, row in content["figures"].items()
     ]
     less = [[TITLES.get(name, name), shown(v, 3)] for name, v in content["log_loss_less_than"].items()]
-    kinds = ("", "_ALL", "_healthy")
+    kinds = ("", f"_{positive}", f"_{negative}")
     band = [[what, *(shown(decided[what + kind]) for kind in kinds)] for what in ("coverage", "accuracy")]
     measured = ("alone", "together", "decided", "accuracy")
     slides = [[row["cells"], *(shown(row[key]) for key in measured)] for row in content["slide"]]
     shortcuts = [[name, *map(shown, row.values())] for name, row in content["shortcuts"].items()]
     sizes = [
-        [f"{row['from']:g} to {row['to']:g}", row["ALL"], row["healthy"], shown(row["auc"])]
+        [f"{row['from']:g} to {row['to']:g}", row[positive], row[negative], shown(row["auc"])]
         for row in content["area_bands"]
     ]
     whole = content["by_mean_logit"]
     return f"""\
-{content["cells"]:,} cells of {people["ALL"]} subjects with ALL and {people["healthy"]} healthy donors; views
+{content["cells"]:,} cells of {people[positive]} subjects {positive} and {people[negative]} {negative}; views
 a cell: {content["views"]}. No subject was trained on by the networks that judge it, nor used for their
 calibration. In brackets: 95 % intervals over subjects ({content["draws"]:,} draws with replacement, by
 class); the ECE of a draw is larger than that of the whole by its nature.
@@ -58,8 +59,8 @@ Log loss of the ensemble less that of another, on the same draws; below 0 the en
 Decided, that is outside the band of "unsure" and in domain, for a wanted accuracy of
 {decided["wanted_accuracy"]:.2f} over all cells:
 
-{grid(["", "all cells", "ALL", "healthy"], band)}
-{_rejected(rejected)}
+{grid(["", "all cells", positive, negative], band)}
+{_rejected(rejected, positive, negative)}
 
 Several cells of one slide, subjects weighed alike: balanced accuracy of each cell alone, and of the cells
 together; how many such batches are decided, and how many of these rightly:
@@ -73,18 +74,18 @@ What a logistic regression on a few numbers of the cell reaches on the same subj
 {grid(["numbers", "auc", "auc by subject"], shortcuts)}
 AUC of the ensemble among cells of like size:
 
-{grid(["area", "ALL cells", "healthy cells", "auc"], sizes)}
+{grid(["area", f"{positive} cells", f"{negative} cells", "auc"], sizes)}
 By subject, the weakest of each class first:
 
 {by_subject(content)}"""
 
 
-def _rejected(shares: Mapping[str, float] | None) -> str:
+def _rejected(shares: Mapping[str, float] | None, positive: str, negative: str) -> str:
     if shares is None:
         return "Whether the cells were in domain was not looked at: some of these decisions are not given."
     return (
-        f"Rejected by the domain check: {shares['all']:.1%} of cells ({shares['ALL']:.1%} of ALL, "
-        f"{shares['healthy']:.1%} of healthy)."
+        f"Rejected by the domain check: {shares['all']:.1%} of cells ({shares[positive]:.1%} of {positive}, "
+        f"{shares[negative]:.1%} of {negative})."
     )
 
 
@@ -95,7 +96,8 @@ def of_members(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def by_subject(content: Mapping[str, Any]) -> str:
     """The table of subjects, the weakest of each class first."""
-    head = ["subject", "class", "cells", "called right", "mean p(ALL)", "mean logit", "called by it"]
+    p = f"mean p({next(iter(content['subjects']))})"
+    head = ["subject", "class", "cells", "called right", p, "mean logit", "called by it"]
     numbers = ("accuracy", "mean_p_all", "mean_logit")
     rows = [
         [row["subject"], row["class"], row["cells"], *(f"{row[key]:.2f}" for key in numbers), row["called"]]

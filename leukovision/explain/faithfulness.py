@@ -114,7 +114,7 @@ def marked(saliency: np.ndarray, cell: np.ndarray, share: float) -> np.ndarray:
 
 def probabilities(ensemble: Ensemble, numbers: np.ndarray, target: str) -> np.ndarray:
     """(n, size, size, 3) float32 -> (n,) float64: probability of the target class."""
-    return np.asarray(0.5 * (1 + np.tanh((1 if target == "ALL" else -1) * ensemble.logits(numbers) / 2)))
+    return np.asarray(0.5 * (1 + np.tanh(ensemble.question.sign(target) * ensemble.logits(numbers) / 2)))
 
 
 def curves(
@@ -132,7 +132,7 @@ def curves(
         ensemble: which is asked.
         numbers: (size, size, 3) float32.
         saliencies: maps, (size, size) float32 each.
-        target: "ALL" or "healthy".
+        target: the name of a class.
         baseline: one of `BASELINES`.
         removed: shares of the cell that are taken away, rising; 0 and 1 are added.
         inserted: likewise those that are put back.
@@ -163,7 +163,7 @@ def against_chance(ensemble: Ensemble, numbers: np.ndarray, saliency: np.ndarray
         ensemble: which is asked.
         numbers: (size, size, 3) float32, the picture.
         saliency: (size, size) float32, above 0 what speaks for the target, below 0 what speaks against it.
-        target: "ALL" or "healthy".
+        target: the name of a class.
     """
     spread = coarseness(saliency, cell_of(numbers))
     maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]

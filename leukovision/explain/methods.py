@@ -45,7 +45,8 @@ class Method:
         paper: where it was published.
         signed: whether a map says "for" and "against"; one that is not has nothing below 0.
         draw: (network, its cut, (1, size, size, 3) float32 numbers, sign, seed) -> (h, w) float32. The sign
-            is 1 for what speaks for ALL, -1 for healthy. None where the map comes with the decision.
+            is 1 for what speaks for the positive class, -1 for the other. None where the map comes with the
+            decision.
     """
 
     title: str
@@ -68,7 +69,7 @@ class Maps:
 
 
 def explain(
-    ensemble: Ensemble, numbers: np.ndarray, method: str = DEFAULT, target: str = "ALL", seed: int = 0
+    ensemble: Ensemble, numbers: np.ndarray, method: str = DEFAULT, target: str = "", seed: int = 0
 ) -> Maps:
     """Draw a picture's maps.
 
@@ -76,7 +77,7 @@ def explain(
         ensemble: which networks to explain; they are not changed.
         numbers: (size, size, 3) float32, as `Input.numbers` gives them.
         method: a key of `METHODS`.
-        target: "ALL" or "healthy": what speaks for it is above 0.
+        target: the name of a class: what speaks for it is above 0; by default the positive one.
         seed: of SmoothGrad's noise; the same seed gives the same map.
 
     Returns:
@@ -88,9 +89,8 @@ def explain(
     """
     if method not in METHODS:
         raise ValueError(f"no method is called {method!r}; there are {', '.join(METHODS)}.")
-    if target not in ("ALL", "healthy"):
-        raise ValueError(f"a target can be ALL or healthy, not {target!r}.")
-    sign, draw = (1 if target == "ALL" else -1), METHODS[method].draw
+    sign = ensemble.question.sign(target or ensemble.question.positive)
+    draw = METHODS[method].draw
     if draw is None:
         maps = [sign * found for found in ensemble.maps(numbers)]
     else:
@@ -183,7 +183,7 @@ def _gradient(
                 numbers,
                 smooth_samples=samples,
                 smooth_noise=NOISE,
-                # By default it takes absolute values, in which ALL and healthy look alike.
+                # By default it takes absolute values, in which both classes look alike.
                 gradient_modifier=None,
                 keepdims=True,
                 normalize_map=False,

@@ -31,7 +31,7 @@ def scale_of(maps: Mapping[str, np.ndarray]) -> float:
 
 
 def colours(cam: np.ndarray, scale: float) -> np.ndarray:
-    """(h, w) float32 logits -> (h, w, 4) uint8 RGBA: red towards ALL, blue towards healthy, clear at 0."""
+    """(h, w) float32 logits -> (h, w, 4) uint8 RGBA: red for the positive class, else blue, clear at 0."""
     strength = np.clip(np.abs(cam) / scale, 0, 1)
     rgb = np.where((cam > 0)[..., None], RED, BLUE)
     return np.dstack([rgb, np.round(255 * strength**0.8)]).astype(np.uint8)

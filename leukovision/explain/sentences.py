@@ -15,6 +15,7 @@ from leukovision.cell import depth_of
 from leukovision.ensemble import Analysis
 from leukovision.explain.faithfulness import Check, Curve
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import UNSURE
 from leukovision.slide import SlideDecision
 
 
@@ -23,22 +24,23 @@ def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) ->
 
     Args:
         analysis: of one cell.
-        decide: p(ALL) from which a backbone is said to say ALL.
+        decide: probability from which a backbone is said to say the positive class.
         texts: of a language.
 
     Returns:
-        What is said first ("ALL, 93 %") and what follows it ("all three backbones agree").
+        What is said first (the class and "93 %") and what follows it ("all three backbones agree").
     """
+    question, texts = analysis.question, texts.about(analysis.question)
     if not analysis.in_domain:
         return texts("words.undecided"), texts("words.unlike")
-    said = texts(f"words.{analysis.decision}")
-    if analysis.decision == "unsure":
+    said = texts.kind(analysis.decision)
+    if analysis.decision == UNSURE:
         return said, texts("words.chance", p=analysis.p_all)
-    is_all = analysis.decision == "ALL"
-    sure = percent(analysis.p_all if is_all else 1 - analysis.p_all, texts)
+    is_positive = analysis.decision == question.positive
+    sure = percent(analysis.p_all if is_positive else 1 - analysis.p_all, texts)
     first = texts("words.decided", decision=said, percent=sure)
     says = {title_of(name): m.p_all >= decide for name, m in analysis.members.items()}
-    others = [title for title, said_all in says.items() if said_all != is_all]
+    others = [title for title, positive in says.items() if positive != is_positive]
     count, agree = len(says), len(says) - len(others)
     if count == 1:
         return first, texts("words.one")
@@ -47,7 +49,7 @@ def headline(analysis: Analysis, decide: float = 0.5, texts: Texts = ENGLISH) ->
     other = texts(
         "words.other" if len(others) == 1 else "words.others",
         names=texts("words.and").join(others),
-        decision=texts("words.healthy" if is_all else "words.ALL"),
+        decision=texts.kind(question.called(not is_positive)),
     )
     agreeing = {"count": _number(count, texts), "others": other}
     if agree == 1:
@@ -61,9 +63,9 @@ def together(found: SlideDecision, name: str = "", texts: Texts = ENGLISH) -> st
     Args:
         found: of them.
         name: what to call them where there are several folders or zip files; "." for files in none.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
-    decision, why = texts(f"words.{found.decision}"), texts.said(found.reason)
+    decision, why = texts.kind(found.decision), texts.said(found.reason)
     said = f"{decision}."
     if np.isfinite(found.p_all):
         said = texts(
@@ -105,25 +107,27 @@ def addition(analysis: Analysis) -> list[tuple[str, float]]:
 
 
 def sum_line(analysis: Analysis, texts: Texts = ENGLISH) -> str:
-    """The same as a line: "Xception +1.20 + InceptionV3 ... = +2.32 → p(ALL) = 0.91"."""
+    """The same as a line: "Xception +1.20 + InceptionV3 ... = +2.32 → p(...) = 0.91"."""
+    texts = texts.about(analysis.question)
     terms = " + ".join(f"{name} {signed(share, texts)}" for name, share in addition(analysis))
     p_all = texts.figure(analysis.p_all, ".2f")
-    return f"{terms} = {signed(analysis.logit, texts)} → p(ALL) = {p_all}"
+    return f"{terms} = {signed(analysis.logit, texts)} → {texts('glossary.probability.word')} = {p_all}"
 
 
 def describe_map(cam: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -> str:
     """A map in one sentence: for what it speaks, and where.
 
     Args:
-        cam: (h, w) float32, logits: towards ALL above 0, towards healthy below.
+        cam: (h, w) float32, logits: towards the positive class above 0, else below.
         outline: (h, w) bool, what belongs to the cell; all True where nothing tells it apart.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
 
     Returns:
         "Half of it" is held by the fewest pixels that can hold half.
     """
     parts = {
-        side: np.maximum(sign * cam, 0).astype(np.float64) for sign, side in ((1, "ALL"), (-1, "healthy"))
+        name: np.maximum(texts.question.sign(name) * cam, 0).astype(np.float64)
+        for name in texts.question.names
     }
     more, less = sorted(parts, key=lambda side: -parts[side].mean())
     # Below half a hundredth of a logit "where" would be the place of rounding errors.
@@ -132,8 +136,8 @@ def describe_map(cam: np.ndarray, outline: np.ndarray, texts: Texts = ENGLISH) -
     kind = "nearly_all" if parts[less].mean() < 0.25 * parts[more].mean() else "more"
     return texts(
         f"words.{kind}",
-        more=texts(f"words.{more}"),
-        less=texts(f"words.{less}"),
+        more=texts.kind(more),
+        less=texts.kind(less),
         where=place(parts[more], outline, texts),
     )
 
@@ -142,28 +146,30 @@ def record(decision: str, figures: Mapping[str, Any], texts: Texts = ENGLISH) ->
     """How far to believe a decision: how often it was said of cells of people who were not seen in training.
 
     Args:
-        decision: "ALL", "healthy" or "unsure".
+        decision: the name of a class, or "unsure".
         figures: of an ensemble's manifest, which can say anything.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
 
     Returns:
-        A sentence on cells with ALL and on healthy ones, of 100 each; "" where the figures do not say.
+        A sentence on cells of each class, of 100 each; "" where the figures do not say.
     """
+    positive, negative = texts.question.names
     try:
         decided = figures["unseen"]["decided"]
         shares = {
             side: (float(decided[f"coverage_{side}"]["value"]), float(decided[f"accuracy_{side}"]["value"]))
-            for side in ("ALL", "healthy")
+            for side in (positive, negative)
         }
     except (KeyError, TypeError, ValueError):
         return ""
     if not all(0 <= share <= 1 for pair in shares.values() for share in pair):
         return ""
     said = {
-        side: 1 - decided if decision == "unsure" else decided * (right if side == decision else 1 - right)
+        side: 1 - decided if decision == UNSURE else decided * (right if side == decision else 1 - right)
         for side, (decided, right) in shares.items()
     }
-    return texts(f"words.record.{decision}", ill=100 * said["ALL"], well=100 * said["healthy"])
+    key = f"words.record.{texts.question.side(decision)}"
+    return texts(key, ill=100 * said[positive], well=100 * said[negative])
 
 
 def signed(value: float, texts: Texts = ENGLISH) -> str:
@@ -211,25 +217,26 @@ def check_line(target: str, check: Check, texts: Texts = ENGLISH) -> str:
     """Whether a map can be trusted on one cell, and what was seen, in a few sentences.
 
     Args:
-        target: "ALL" or "healthy", of which the curves give the probability.
+        target: the class of which the curves give the probability.
         check: of the map.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
+    sign = texts.question.sign(target)
     place = int(np.flatnonzero(check.by_map.shares > 0)[0])
     found = {
-        name: p_all_of(target, curve)[place]
+        name: p_all_of(sign, curve)[place]
         for name, curve in (("own", check.by_map), ("other", check.opposed), ("random", check.by_chance))
     }
     line = texts(
         "words.checked",
         share=percent(check.by_map.shares[place], texts),
-        target=texts(f"words.{target}"),
-        whole=p_all_of(target, check.by_map)[0],
+        target=texts.kind(target),
+        whole=p_all_of(sign, check.by_map)[0],
         **found,
     )
     return f"{texts(f'words.verdict.{check.verdict}')} {line} {texts('words.asks')}"
 
 
-def p_all_of(target: str, curve: Curve) -> np.ndarray:
-    """(k,) float64: p(ALL) along a curve of the target's probability."""
-    return curve.p if target == "ALL" else 1 - curve.p
+def p_all_of(sign: int, curve: Curve) -> np.ndarray:
+    """(k,) float64: the positive class's probability along a curve of that, 1, or of the other's, -1."""
+    return curve.p if sign > 0 else 1 - curve.p

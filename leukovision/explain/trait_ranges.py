@@ -24,7 +24,7 @@ APART = 0.33
 """By how much a value must be nearer to one class before it speaks for it: see `away`."""
 
 SMALLER = 0.9
-"""Median area of the healthy cells beside that of ALL cells, below which size says whom they came from."""
+"""Median area of negative cells beside that of positive ones, below which size says whom they came from."""
 
 _Five = Annotated[tuple[pydantic.FiniteFloat, ...], pydantic.Field(min_length=5, max_length=5)]
 
@@ -62,7 +62,7 @@ class Range(_Part):
     Attributes:
         percentiles: `PERCENTILES` of its values, by class.
         cells: how many cells it could be measured on, by class.
-        figures: how well it alone tells ALL cells from healthy ones, more for ALL.
+        figures: how well it alone tells the classes apart, more for the positive one.
     """
 
     percentiles: dict[str, _Five]
@@ -111,9 +111,12 @@ def read(folder: Path) -> Ranges | None:
 
 @cache
 def of_ensemble(folder: Path) -> Ranges | None:
-    """As `read`; a file that cannot be read is none: nothing is decided by it."""
+    """As `read`; a file that cannot be read, or is of other classes, is none: nothing is decided by it."""
     try:
-        return read(folder)
+        found, names = read(folder), artifact.read_manifest(folder).classes
+        if found and set(found.cells) != set(names):
+            raise artifact.StoreError(f"{folder / artifact.TRAITS}: is not of {' and '.join(names)}.")
+        return found
     except artifact.StoreError as error:
         logging.getLogger(__name__).warning("%s", error)
         return None

@@ -42,7 +42,7 @@ def agreement(decision: str, told: Mapping[str, Told], ranges: Ranges | None, te
         decision: a class, or "unsure".
         told: of the traits.
         ranges: that it rests on.
-        texts: of a language.
+        texts: of a language, about the ensemble's question.
     """
     if ranges is None:
         return texts("traits.unknown")
@@ -61,7 +61,7 @@ def agreement(decision: str, told: Mapping[str, Told], ranges: Ranges | None, te
         for kind in classes:
             if kind in groups:
                 names = _listed(groups[kind], texts)
-                parts.append(texts("traits.nearer", decision=texts(f"words.{kind}"), names=names))
+                parts.append(texts("traits.nearer", decision=texts.kind(kind), names=names))
     if "" in groups:
         parts.append(texts("traits.neither", names=_listed(groups[""], texts)))
     said = "; ".join(parts)
@@ -69,12 +69,12 @@ def agreement(decision: str, told: Mapping[str, Told], ranges: Ranges | None, te
 
 
 def beware(ranges: Ranges | None, texts: Texts = ENGLISH) -> str:
-    """What is to be known of size, where the healthy training cells are smaller than the others; else ""."""
-    area = ranges.traits.get("area") if ranges else None
-    if area is None or {"ALL", "healthy"} - set(area.percentiles):
+    """What is to be known of size, where cells without the disease are small in training; else ""."""
+    area, question = ranges.traits.get("area") if ranges else None, texts.question
+    if area is None or not question.is_ours or set(question.names) - set(area.percentiles):
         return ""
-    middle = {kind: own[2] for kind, own in area.percentiles.items()}
-    return texts("traits.small") if middle["healthy"] < SMALLER * middle["ALL"] else ""
+    positive, negative = (area.percentiles[name][2] for name in question.names)
+    return texts("traits.small") if negative < SMALLER * positive else ""
 
 
 def _listed(names: list[str], texts: Texts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from leukovision import artifact
 from leukovision.evaluation.saved_again import MEASURED
 from leukovision.evaluation.tables import TITLES, by_subject, grid, of_members, shown
 from leukovision.explain.sentences import at_least
+from leukovision.i18n import ENGLISH, Texts
 
 FIRST = ("matched_auc", "auc")
 """What is told of the subjects least like those that were trained on."""
@@ -62,16 +63,18 @@ def card(manifest: artifact.Manifest, content: Mapping[str, Any]) -> str:
         "each colour channel standardised on the cell" if input.colour == "standardised" else "plain colour"
     )
     judged = known(of_members(content))
-    least, least_healthy = (_least(decided[key]) for key in ("accuracy", "accuracy_healthy"))
+    texts = ENGLISH.about(manifest.question)
+    words, (positive, negative) = texts.words, texts.question.names
+    p = texts("glossary.probability.word")
+    least, least_negative = (_least(decided[key]) for key in ("accuracy", f"accuracy_{negative}"))
     figures = [
         [key.replace("_", " "), *(shown(row[key]) for row in judged.values())] for key in judged["ensemble"]
     ]
     return f"""\
 # {manifest.name} {manifest.version}
 
-{len(manifest.members)} convolutional networks that decide whether a single white blood cell, cut out on
-black, is an acute lymphoblastic leukaemia (ALL) blast or healthy, with maps that add up to the decision. For
-research and teaching. **Not a medical device.**
+{words["question"]} {len(manifest.members)} convolutional networks decide it on a single cell, cut out on
+black, with maps that add up to the decision. For research and teaching. **Not a medical device.**
 
 {grid(["network", "cut at", "weight", "temperature"], members)}
 ## Intended use
@@ -83,33 +86,34 @@ microscopes, other cells.
 
 ## Data
 
-- Trained on {images.get("ALL", "?")} ALL and {images.get("healthy", "?")} healthy cells of
-  {trained.get("ALL", "?")} subjects with ALL and {trained.get("healthy", "?")} healthy donors of C-NMC 2019
-  (doi:10.7937/tcia.2019.dc64i46r). `ensemble.json` has everything that was set.
+- Trained on {images.get(positive, "?")} {words["positive_cells"]} and {images.get(negative, "?")}
+  {words["negative_cells"]} of {trained.get(positive, "?")} and {trained.get(negative, "?")} subjects:
+  {manifest.question.data or "it is not said which"}. `ensemble.json` has everything that was set.
 - Input: {field}, at {input.size} px; {colour}{chroma}.
-- Judged on {content["cells"]:,} cells of {people["ALL"]} subjects with ALL and {people["healthy"]} healthy
-  donors, by networks of the same recipe that had seen none of the subjects they judge.
-- p(ALL) is meant for where half of the cells of any one size are ALL.
+- Judged on {content["cells"]:,} cells of {people[positive]} subjects {words["positive"]} and
+  {people[negative]} {words["negative"]}, by networks of the same recipe that had seen none of the subjects
+  they judge.
+- {p} is meant for where half of the cells of any one size are of each class.
 
 ## Figures
 
 In brackets: 95 % intervals over subjects.
 
-{_first(judged["ensemble"], manifest.figures)}All cells together, ALL from p = 0.5 on:
+{_first(judged["ensemble"], manifest.figures, texts)}All cells together, {words["positive"]} from p = 0.5 on:
 
 {grid(["figure", *(TITLES.get(name, name) for name in judged)], figures)}
-"unsure" where p(ALL) lies between {low:.2f} and {high:.2f}. With a band set likewise on other subjects,
+"unsure" where {p} lies between {low:.2f} and {high:.2f}. With a band set likewise on other subjects,
 {shown(decided["coverage"])} of cells are decided. Of 100 decided cells at least {least} are right, of 100
-decided healthy cells at least {least_healthy}: the lower ends of the intervals.
+decided {words["negative_cells"]} at least {least_negative}: the lower ends of the intervals.
 
 ## From subject to subject
 
-{_spread(content)}
+{_spread(content, (positive, negative))}
 
 {by_subject(content)}
 ## Limits
 
-{manifest.limits or "Few healthy donors; one hospital, one way of staining."}
+{manifest.limits or "Few subjects; how it does on other hospitals, stains and microscopes is not known."}
 
 A slide can move all its cells' probabilities together: cells of one slide are no independent witnesses. A map
 that adds up says what moved these networks, not that they are right.
@@ -178,14 +182,14 @@ def _least(accuracy: Mapping[str, float] | None) -> str:
     return str(at_least(accuracy["low"])) if accuracy else "-"
 
 
-def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any], texts: Texts) -> str:
     """What a ruler does not reach, what the farthest people and other programs' files make of it."""
     parts = []
     if matched := ensemble.get("matched_auc"):
         parts.append(
-            f"**AUC among cells of one size: {shown(matched)}.** Of pairs of an ALL and a healthy cell whose "
-            "areas differ by at\nmost a tenth, the share in which the ALL cell has the higher p(ALL), over "
-            "pairs of subjects.\n"
+            f"**AUC among cells of one size: {shown(matched)}.** Of pairs of cells of both classes whose "
+            f"areas differ by at\nmost a tenth, the share in which {texts.words['positive']} has the higher "
+            f"{texts('glossary.probability.word')}, over pairs of subjects.\n"
         )
     if shift := figures.get("shift"):
         parts.append(
@@ -198,7 +202,7 @@ def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
         )
     if saved := figures.get("saved_again"):
         titles = (
-            "ALL to healthy or back",
+            texts("model.saved.turned"),
             "changed at all",
             "changed unnoticed",
             "domain check",
@@ -214,9 +218,9 @@ def _first(ensemble: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     return "".join(f"{part}\n" for part in parts)
 
 
-def _spread(content: Mapping[str, Any]) -> str:
+def _spread(content: Mapping[str, Any], names: Sequence[str]) -> str:
     sentences = []
-    for kind in ("ALL", "healthy"):
+    for kind in names:
         rows = [row for row in content["by_subject"] if row["class"] == kind]
         wrong = sum(row["accuracy"] < 0.5 for row in rows)
         sentences.append(

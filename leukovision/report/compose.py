@@ -102,6 +102,7 @@ def of_cell(
         measured: the traits of the cell.
     """
     name, thresholds = base_name(name), ensemble.manifest.thresholds
+    texts = texts.about(ensemble.question)
     first, then = sentences.headline(analysis, thresholds.decide, texts)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
@@ -110,7 +111,7 @@ def of_cell(
     content = CellReport(
         **_common(ensemble, made, texts),
         file=name,
-        decision=analysis.decision,  # type: ignore[arg-type]
+        decision=analysis.decision,
         p_all=analysis.p_all,
         logit=analysis.logit,
         constant=analysis.constant,
@@ -171,19 +172,20 @@ def of_batch(
         made: when; now by default.
         texts: of a language.
     """
-    decide = ensemble.manifest.thresholds.decide
+    decide, texts = ensemble.manifest.thresholds.decide, texts.about(ensemble.question)
     short = [told(row, texts) for row in rows]
     agreement = [row.agreement(decide) for row in short]
     content = BatchReport(
         **_common(ensemble, made, texts),
         slides=_slides(ensemble, rows, texts),
-        counts=counts(short),
+        counts=counts(short, ensemble.question),
         disagree=sum(own < count for own, count in agreement),
         odd=sum(row.in_domain is False for row in short),
         rows=short,
     )
     falling = sorted(
-        ((row.p_all, row.decision, thumb) for row, thumb in zip(short, thumbnails, strict=True)
+        ((row.p_all, ensemble.question.side(row.decision), thumb)
+         for row, thumb in zip(short, thumbnails, strict=True)
          if row.p_all is not None and thumb),
         key=lambda one: -one[0],
     )  # fmt: skip
@@ -193,12 +195,12 @@ def of_batch(
     return Report(
         content,
         batch_layout(content, agreement, [p for p, _, _ in chosen], len(falling), texts),
-        {"montage.jpg": mosaic([(decision or "", thumb) for _, decision, thumb in chosen])} if chosen else {},
+        {"montage.jpg": mosaic([(side, thumb) for _, side, thumb in chosen])} if chosen else {},
     )
 
 
 def _slides(ensemble: Ensemble, rows: Sequence[Row], texts: Texts) -> list[Together]:
-    found, told = several(rows, ensemble.manifest.slide), []
+    found, told = several(rows, ensemble.manifest.slide, ensemble.question), []
     for name, one in zip(apart(list(found)), found.values(), strict=True):
         # JSON has no nan.
         said: dict[str, Any] = {key: None if value != value else value for key, value in asdict(one).items()}
@@ -235,6 +237,7 @@ def _common(ensemble: Ensemble, made: datetime | None, texts: Texts) -> dict[str
             name=source.name,
             version=source.version,
             origin=Path(source.origin).resolve().name if own else source.origin,
+            classes=ensemble.question.names,
         ),
         "intended_use": manifest.intended_use,
         "limits": manifest.limits,
@@ -274,16 +277,16 @@ class _Unseen(BaseModel):
 
 
 def _check(ensemble: Ensemble, analysis: Analysis, texts: Texts) -> Check:
-    target: Literal["ALL", "healthy"] = "ALL" if analysis.logit >= 0 else "healthy"
-    sign = 1 if target == "ALL" else -1
+    target = ensemble.question.called(analysis.logit >= 0)
+    sign = ensemble.question.sign(target)
     numbers = ensemble.input.numbers(analysis.picture)
     found = against_chance(ensemble, numbers, sign * analysis.cam, target)
     return Check(
         target=target,
         shares=found.by_map.shares.tolist(),
-        by_map=sentences.p_all_of(target, found.by_map).tolist(),
-        opposed=sentences.p_all_of(target, found.opposed).tolist(),
-        by_chance=sentences.p_all_of(target, found.by_chance).tolist(),
+        by_map=sentences.p_all_of(sign, found.by_map).tolist(),
+        opposed=sentences.p_all_of(sign, found.opposed).tolist(),
+        by_chance=sentences.p_all_of(sign, found.by_chance).tolist(),
         verdict=found.verdict,  # type: ignore[arg-type]
         words=sentences.check_line(target, found, texts),
     )

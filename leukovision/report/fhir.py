@@ -21,6 +21,7 @@ from leukovision.ensemble import Ensemble
 from leukovision.explain.trait_words import name_of
 from leukovision.explain.traits import NAMES
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import UNSURE
 from leukovision.report.compose import Report, told
 
 TERMS = "http://terminology.hl7.org/CodeSystem/"
@@ -83,6 +84,7 @@ def bundle(
 
     pdf = base64.b64encode(report.made("pdf")).decode()
     of = uuid5(NAMESPACE_URL, json.dumps([pdf, subject]))
+    texts = texts.about(ensemble.question)
     issued = report.content.made.strftime("%Y-%m-%dT%H:%M:%SZ")
     device = {"reference": _address(of, "device")}
     common: dict[str, Any] = {"status": "preliminary", "issued": issued}
@@ -171,8 +173,9 @@ def _device(ensemble: Ensemble) -> dict[str, Any]:
 
 def _cell(row: Row, texts: Texts) -> dict[str, Any]:
     """What was decided on a cell, or why nothing was."""
-    chances = {"p(ALL)": row.p_all} | {
-        f"p(ALL), {backbone.title}": getattr(row, f"p_all_{key}") for key, backbone in BACKBONES.items()
+    p = texts("glossary.probability.word")
+    chances = {p: row.p_all} | {
+        f"{p}, {backbone.title}": getattr(row, f"p_all_{key}") for key, backbone in BACKBONES.items()
     }
     parts = [_quantity(name, chance) for name, chance in chances.items() if chance is not None]
     if row.in_domain is not None:
@@ -207,10 +210,10 @@ def _traits(row: Row, texts: Texts) -> list[dict[str, Any]]:
 
 def _slide(rows: Sequence[Row], ensemble: Ensemble, texts: Texts) -> dict[str, Any]:
     """What the cells say together."""
-    found = together(rows, ensemble.manifest.slide)
-    chances = {"p(ALL)": found.p_all, "p(ALL), 2.5 %": found.low, "p(ALL), 97.5 %": found.high}
+    found, p = together(rows, ensemble.manifest.slide, ensemble.question), texts("glossary.probability.word")
+    chances = {p: found.p_all, f"{p}, 2.5 %": found.low, f"{p}, 97.5 %": found.high}
     parts = [_quantity(name, chance) for name, chance in chances.items() if chance == chance]
-    counts = {f"n({texts(f'words.{kind}')})": count for kind, count in found.counts.items()}
+    counts = {f"n({texts.kind(kind)})": count for kind, count in found.counts.items()}
     counts[f"n({texts('batch.columns.in_domain')})"] = found.carried_by
     parts += [{"code": {"text": name}, "valueInteger": count} for name, count in counts.items()]
     return {
@@ -222,8 +225,8 @@ def _slide(rows: Sequence[Row], ensemble: Ensemble, texts: Texts) -> dict[str, A
 
 def _decided(decision: str | None, why: str, texts: Texts, absent: str) -> dict[str, Any]:
     """The value of an Observation; one that is unsure has none, and says why."""
-    if decision and decision != "unsure":
-        return {"valueCodeableConcept": {"text": texts(f"words.{decision}")}}
+    if decision and decision != UNSURE:
+        return {"valueCodeableConcept": {"text": texts.kind(decision)}}
     return {
         "dataAbsentReason": {
             "coding": [{"system": f"{TERMS}data-absent-reason", "code": absent}],

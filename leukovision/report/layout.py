@@ -12,6 +12,7 @@ from leukovision.explain.overlay import COMBINED
 from leukovision.explain.trait_ranges import Told
 from leukovision.explain.traits import COMPARED
 from leukovision.i18n import Texts
+from leukovision.question import UNSURE
 from leukovision.report.schema import BatchReport, CellReport
 
 
@@ -28,13 +29,17 @@ def cell_layout(
         return [title, texts.figure(p_all, ".2f"), sentences.signed(logits, texts)]
 
     return _layout(content, texts("report.cell_title", name=content.file), texts) | {
-        "decision": content.decision,
+        "side": texts.question.side(content.decision),
         "headline": content.headline,
         "then": content.then,
         "odd": "" if content.in_domain else odd,
         "why": f"{content.reason} {content.record}".strip() if content.in_domain else "",
         "members": {
-            "head": [texts("result.backbone"), "p(ALL)", texts("glossary.evidence.word")],
+            "head": [
+                texts("result.backbone"),
+                texts("glossary.probability.word"),
+                texts("glossary.evidence.word"),
+            ],
             "rows": [
                 line(titles[key], one.p_all, parts[titles[key]]) for key, one in analysis.members.items()
             ],
@@ -58,8 +63,8 @@ def cell_layout(
         "traits": _traits(content, texts),
         "words": {
             "maps": texts("result.maps"),
-            "to_all": texts("words.to_ALL"),
-            "to_healthy": texts("words.to_healthy"),
+            "to_positive": texts("words.to_positive"),
+            "to_negative": texts("words.to_negative"),
         },
         "notes": [(texts("result.adds_up"), content.sum), *_notes(content, texts)],
     }
@@ -86,12 +91,12 @@ def _traits(content: CellReport, texts: Texts) -> dict[str, Any]:
             trait_words.name_of(one.name, texts),
             trait_words.value_line(one.name, told, texts),
             *(span(one.name, one.unit, one.ranges[kind]) if kind in one.ranges else "" for kind in classes),
-            texts(f"words.{one.nearer}") if one.nearer else "",
+            texts.kind(one.nearer) if one.nearer else "",
         ]
         for one in content.traits
         if one.name in COMPARED
     ]
-    heads = [texts("traits.range_head", decision=texts(f"words.{kind}")) for kind in classes]
+    heads = [texts("traits.range_head", decision=texts.kind(kind)) for kind in classes]
     return {
         "title": texts("traits.title"),
         "head": [texts("traits.column"), texts("traits.value"), *heads, texts("traits.side")],
@@ -113,11 +118,11 @@ def batch_layout(
     Args:
         content: of the report.
         agreement: of each file, as `Row.agreement` gives it.
-        shown: p(ALL) of the cells in the montage, falling.
+        shown: probability of the cells in the montage, falling.
         cells: how many could be in it.
         texts: of a language.
     """
-    kinds = {key: texts(f"words.{key}") for key in ("ALL", "healthy", "unsure")}
+    kinds = {key: texts.kind(key) for key in (*texts.question.names, UNSURE)}
     kinds[UNREADABLE] = texts("batch.filters.error")
     tiles = [
         (texts("report.files"), len(content.rows)),
@@ -149,7 +154,7 @@ def batch_layout(
         "tiles": [(name, str(value)) for name, value in tiles],
         "montage": montage,
         "alts": {"montage": montage},
-        "slides": [(one.decision, one.words) for one in content.slides],
+        "slides": [(texts.question.side(one.decision), one.words) for one in content.slides],
         "words": {key: texts(f"report.{key}") for key in ("summary", "montage", "table")}
         | {"together": texts("batch.together")},
         "notes": [*((texts("report.unsure"), reason) for reason in reasons), *_notes(content, texts)],

@@ -30,19 +30,19 @@ def cell_pictures(content: CellReport, analysis: Analysis, picture: np.ndarray) 
 
 
 def mosaic(cells: Sequence[tuple[str, bytes]]) -> bytes:
-    """Decision and thumbnail of each cell -> all of them side by side, a bar for the decision under each."""
-    bars = {"ALL": RED, "healthy": BLUE}
+    """Decision's side and thumbnail of each cell -> all of them in rows, a bar for it under each."""
+    bars = {"positive": RED, "negative": BLUE}
     step, across = THUMBNAIL + 4, min(MOSAIC[0], max(8, len(cells)))
     canvas = Image.new("RGB", (across * step, -(-len(cells) // across) * (step + 6)), "white")
     draw = ImageDraw.Draw(canvas)
-    for place, (decision, content) in enumerate(cells):
+    for place, (side, content) in enumerate(cells):
         x, y = place % across * step, place // across * (step + 6)
         with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
             if image.size != (THUMBNAIL, THUMBNAIL):
                 raise ValueError(f"a thumbnail is {THUMBNAIL} px wide and high, not {image.size}.")
             canvas.paste(image.convert("RGB").point(lambda value: min(255, round(1.5 * value))), (x, y))
         bar = (x, y + THUMBNAIL + 1, x + THUMBNAIL - 1, y + THUMBNAIL + 4)
-        draw.rectangle(bar, fill=bars.get(decision, GREY))
+        draw.rectangle(bar, fill=bars.get(side, GREY))
     return _encoded(canvas)
 
 

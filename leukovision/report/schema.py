@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from leukovision.batch import Row
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
+
+
+DECISION = 'One of the classes, or "unsure".'
 
 
 class _Part(BaseModel):
@@ -23,6 +26,7 @@ class Decider(_Part):
     name: str
     version: str
     origin: str
+    classes: tuple[str, str] = Field(description="The one whose probability is p_all, and the other.")
 
 
 class Member(_Part):
@@ -37,9 +41,9 @@ class Member(_Part):
 
 
 class Check(_Part):
-    """Whether the combined map can be trusted: p(ALL) while shares of the cell are blurred."""
+    """Whether the combined map can be trusted: p_all while shares of the cell are blurred."""
 
-    target: Literal["ALL", "healthy"]
+    target: str = Field(description="One of the classes.")
     shares: list[float]
     by_map: list[float] = Field(description="What speaks most for the target first.")
     opposed: list[float] = Field(description="What speaks most against it first.")
@@ -62,7 +66,7 @@ class Trait(_Part):
 
 
 class _Report(_Part):
-    schema_version: Literal["1.4"] = "1.4"
+    schema_version: Literal["1.5"] = "1.5"
     made: datetime = Field(description="When the report was made, UTC.")
     language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
@@ -77,7 +81,7 @@ class CellReport(_Report):
 
     kind: Literal["cell"] = "cell"
     file: str = Field(description="Base name of the picture.")
-    decision: Literal["ALL", "healthy", "unsure"]
+    decision: str = Field(description=DECISION)
     p_all: float = Field(ge=0, le=1)
     logit: float
     constant: float = Field(description="The part of the logit that no place on the cell holds.")
@@ -99,7 +103,7 @@ class Together(_Part):
     """What the cells of one folder or zip file say together, if they are of one person."""
 
     name: str = Field(description="As much of its path as tells it from the others; empty for the only one.")
-    decision: Literal["ALL", "healthy", "unsure"]
+    decision: str = Field(description=DECISION)
     p_all: float | None = Field(ge=0, le=1, description="None where no cell is like the training data.")
     low: float | None = Field(ge=0, le=1, description="p_all lies above it for 95 % of draws of cells ...")
     high: float | None = Field(ge=0, le=1, description="... that are below this.")

@@ -14,8 +14,8 @@ ANGLES = 96
 """Points of a contour."""
 
 RIM = 0.008
-"""By which a contour is drawn in, in red cells: a little slide inside moves p(ALL) much more than a little
-of the cell left outside."""
+"""By which a contour is drawn in, in red cells: a little slide inside moves a probability much more
+than a little of the cell left outside."""
 
 REACH = 1.2
 """How far beyond its nucleus a cell is looked for, in red cells."""

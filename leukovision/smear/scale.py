@@ -15,7 +15,7 @@ RED_CELL = 7.5
 
 PX_PER_UM = 19.0
 """Of the training frame. Small lymphocytes are 1.15 red cells wide on smears where both are measured, and
-the healthy cells of C-NMC, most of which are small lymphocytes, are 172 px wide (median of 150)."""
+the cells of C-NMC's donors, most of which are small lymphocytes, are 172 px wide (median of 150)."""
 
 TYPICAL = 200
 """Diameter of a training cell, px of the frame: what a cell gets where no red cell gives the scale."""

@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image as Picture
 
 from leukovision.artifact import sha256_of
 from leukovision.cell import CellError, read_cell
+from leukovision.question import OURS, Question
 from leukovision.training.dataset import (
-    CLASSES,
-    NAME,
     Image,
     chosen,
     files,
     labelled,
+    named,
     overlap,
     parts,
     subject_of,
@@ -92,6 +93,7 @@ def audit(
     by: str | None = None,
     held_out: str = "",
     progress: Callable[[int, int], object] = lambda *_: None,
+    question: Question = OURS,
 ) -> Audit:
     """Read every picture in the class folders of `data`.
 
@@ -101,111 +103,110 @@ def audit(
         held_out: the sides are these images, as in `dataset.chosen`, and all others; by default each
             part of the split is a side.
         progress: called with (done, of).
+        question: whose classes the folders are.
 
     Raises:
         FileNotFoundError: no such folder, or no picture in that layout in it.
         ValueError: there is no such split or part.
     """
-    paths = files(data)
+    paths = files(data, question)
     if by or held_out:
         # A split or part that is not there is said at once, not after minutes of reading.
-        unread = [labelled(path, _subject(path), digest=str(path)) for path in paths]
+        unread = [labelled(path, _subject(path, question), str(path), question) for path in paths]
         chosen([image for image in unread if image.subject], held_out, by or "folds")
     images: list[Image] = []
     unreadable: dict[str, str] = {}
     sizes: Counter[str] = Counter()
+    read = partial(_read, question=question)
     with ThreadPoolExecutor() as pool:
-        for done, (path, read) in enumerate(zip(paths, pool.map(_read, paths), strict=True), start=1):
-            if isinstance(read, str):
-                unreadable[_name(path, data)] = read
+        for done, (path, seen) in enumerate(zip(paths, pool.map(read, paths), strict=True), start=1):
+            if isinstance(seen, str):
+                unreadable[_name(path, data)] = seen
             else:
-                images.append(read[0])
-                sizes[read[1]] += 1
+                images.append(seen[0])
+                sizes[seen[1]] += 1
             progress(done, len(paths))
-    named = [image for image in images if image.subject]
+    known = [image for image in images if image.subject]
     subjects = {
-        subject: _classes([image for image in named if image.subject == subject])
-        for subject in sorted({image.subject for image in named})
+        subject: _classes([image for image in known if image.subject == subject], question)
+        for subject in sorted({image.subject for image in known})
     }
     return Audit(
         files=len(paths),
         unreadable=unreadable,
         nameless=[_name(image.path, data) for image in images if not image.subject],
-        contradicting=[_name(image.path, data) for image in images if _contradicts(image)],
-        spellings=_spellings(named),
+        contradicting=[_name(image.path, data) for image in images if _contradicts(image, question)],
+        spellings=_spellings(known, question),
         mixed=[subject for subject, cells in subjects.items() if all(cells.values())],
-        duplicates=[_duplicate(group, data) for group in twins(images)],
+        duplicates=[_duplicate(group, data, question) for group in twins(images)],
         sizes=dict(sizes.most_common()),
         subjects=subjects,
-        split=_split(named, by or "folds", held_out, data) if by or held_out else None,
+        split=_split(known, by or "folds", held_out, data, question) if by or held_out else None,
     )
 
 
-def _read(path: Path) -> tuple[Image, str] | str:
+def _read(path: Path, question: Question) -> tuple[Image, str] | str:
     """The image, with subject "" if its name has none, and its size; or why it cannot be read."""
     try:
         read_cell(path)
         with Picture.open(path) as picture:
             size = f"{picture.width} x {picture.height}"
-        return labelled(path, _subject(path), sha256_of(path)), size
+        return labelled(path, _subject(path, question), sha256_of(path), question), size
     except CellError as error:
         return str(error)
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror})."
 
 
-def _subject(path: Path) -> str:
+def _subject(path: Path, question: Question) -> str:
     """The subject in a file's name, or "" where there is none."""
-    return subject_of(path) if NAME.match(path.stem) else ""
+    return subject_of(path, question) if named(path, question) else ""
 
 
 def _name(path: Path, data: Path) -> str:
     return path.relative_to(data).as_posix()
 
 
-def _class(is_all: int) -> str:
-    return "ALL" if is_all else "healthy"
+def _classes(images: Sequence[Image], question: Question) -> dict[str, int]:
+    return {question.called(value): sum(image.is_all == value for image in images) for value in (1, 0)}
 
 
-def _classes(images: Sequence[Image]) -> dict[str, int]:
-    return {_class(value): sum(image.is_all == value for image in images) for value in (1, 0)}
+def _contradicts(image: Image, question: Question) -> bool:
+    match = named(image.path, question)
+    return match is not None and question.folders[match["kind"].lower()] != question.called(image.is_all)
 
 
-def _contradicts(image: Image) -> bool:
-    match = NAME.match(image.path.stem)
-    return match is not None and CLASSES[match["kind"].lower()] != image.is_all
-
-
-def _spellings(named: Sequence[Image]) -> dict[str, list[str]]:
+def _spellings(images: Sequence[Image], question: Question) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
-    for image in named:
-        if match := NAME.match(image.path.stem):
+    for image in images:
+        if match := named(image.path, question):
             found.setdefault(image.subject, set()).add(match["subject"])
     return {subject: sorted(ways) for subject, ways in sorted(found.items()) if len(ways) > 1}
 
 
-def _duplicate(group: Sequence[Image], data: Path) -> Duplicate:
+def _duplicate(group: Sequence[Image], data: Path, question: Question) -> Duplicate:
     return Duplicate(
         [_name(image.path, data) for image in group],
         sorted({image.subject for image in group if image.subject}),
         sorted({image.fold for image in group}),
-        sorted({_class(image.is_all) for image in group}),
+        sorted({question.called(image.is_all) for image in group}),
     )
 
 
-def _split(named: Sequence[Image], by: str, held_out: str, data: Path) -> Split:
-    sides = parts(named, by)
+def _split(images: Sequence[Image], by: str, held_out: str, data: Path, question: Question) -> Split:
+    sides = parts(images, by)
     if held_out:
-        sides = ["held out" if held else "training" for held in chosen(named, held_out, by)]
+        sides = ["held out" if held else "training" for held in chosen(images, held_out, by)]
     counts = {}
     for side in sorted(set(sides)):
-        there = [image for image, its in zip(named, sides, strict=True) if its == side]
+        there = [image for image, its in zip(images, sides, strict=True) if its == side]
         people = {(image.subject, image.is_all) for image in there}
         subjects = {
-            f"{_class(value)} subjects": sum(is_all == value for _, is_all in people) for value in (1, 0)
+            f"{question.called(value)} subjects": sum(is_all == value for _, is_all in people)
+            for value in (1, 0)
         }
-        counts[side] = _classes(there) | subjects
-    found = overlap(named, sides)
+        counts[side] = _classes(there, question) | subjects
+    found = overlap(images, sides)
     return Split(
         counts, found.leak, found.subjects, [[_name(i.path, data) for i in group] for group in found.twins]
     )

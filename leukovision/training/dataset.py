@@ -15,12 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from leukovision.artifact import sha256_of
 from leukovision.batch.sources import pictures
-
-CLASSES = {"hem": 0, "healthy": 0, "all": 1}
-"""Names of class folders, in lower case, and what they mean: 1 is ALL."""
-
-NAME = re.compile(r"UID_(?P<subject>H?\d+)_\d+_\d+_(?P<kind>all|hem)$", re.IGNORECASE)
-"""A file's name, without its suffix."""
+from leukovision.question import OURS, Question
 
 PARTS = 4
 """How many parts `--split subject` deals subjects into."""
@@ -34,8 +29,8 @@ class Image:
 
     Attributes:
         path: where it is.
-        is_all: 1 for an ALL blast, 0 for a healthy cell, by the folder it lies in.
-        subject: the person, with the H of a healthy donor: `1` and `H1` are two people.
+        is_all: 1 for a cell of the positive class, 0 for the other, by the folder it lies in.
+        subject: the person, with the H of C-NMC's donors: `1` and `H1` are two people.
         fold: the folder above the class folder.
         sha256: of the file's bytes, so that one image under two names is seen.
     """
@@ -71,45 +66,58 @@ class Overlap:
         return f"The split leaks: on more than one side of it lie subjects {few([*self.subjects])}{twins}."
 
 
-def files(data: Path) -> list[Path]:
-    """Every picture below `data` that lies in a class folder (`all`, `hem` or `healthy`), sorted.
+def named(path: Path, question: Question = OURS) -> re.Match[str] | None:
+    """`subject` and `kind` in a file's name, if it is of the form UID_<subject>_<image>_<cell>_<class>."""
+    pattern = rf"UID_(?P<subject>H?\d+)_\d+_\d+_(?P<kind>{'|'.join(question.folders)})$"
+    return re.match(pattern, path.stem, re.IGNORECASE)
+
+
+def files(data: Path, question: Question = OURS) -> list[Path]:
+    """Every picture below `data` that lies in a folder of a class (`Question.folders`), sorted.
 
     Raises:
         FileNotFoundError: no such folder, or no picture in the C-NMC layout in it.
     """
     found: list[Path] = []
     with suppress(FileNotFoundError):
-        found = [path for path in pictures(Path(data)) if path.parent.name.lower() in CLASSES]
+        found = [path for path in pictures(Path(data)) if path.parent.name.lower() in question.folders]
     if not found:
         raise FileNotFoundError(
-            f"{data}: no images found; wanted is the C-NMC layout, fold_*/all/*.bmp and fold_*/hem/*.bmp."
+            f"{data}: no images found; wanted is the C-NMC layout, "
+            f"{' and '.join(f'fold_*/{name}/*.bmp' for name in question.folders)}."
         )
     return found
 
 
-def read_images(data: Path) -> list[Image]:
-    """The labelled image of each of `files`.
+def read_images(data: Path, question: Question = OURS) -> list[Image]:
+    """The labelled image of each of `files`, by the classes of a question.
 
     Raises:
         FileNotFoundError: as `files`.
         ValueError: a file's name has no subject in it.
     """
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda path: labelled(path, subject_of(path), sha256_of(path)), files(data)))
+        return list(
+            pool.map(
+                lambda path: labelled(path, subject_of(path, question), sha256_of(path), question),
+                files(data, question),
+            )
+        )
 
 
-def labelled(path: Path, subject: str, digest: str) -> Image:
+def labelled(path: Path, subject: str, digest: str, question: Question = OURS) -> Image:
     """A file of a subject, with class and fold by the folders it lies in."""
-    return Image(path, CLASSES[path.parent.name.lower()], subject, path.parent.parent.name, digest)
+    is_all = int(question.folders[path.parent.name.lower()] == question.positive)
+    return Image(path, is_all, subject, path.parent.parent.name, digest)
 
 
-def subject_of(path: Path) -> str:
+def subject_of(path: Path, question: Question = OURS) -> str:
     """`UID_H24_10_2_hem.bmp` -> `H24`; `h3` and `H3` are one donor.
 
     Raises:
         ValueError: the name is not of that form.
     """
-    match = NAME.match(path.stem)
+    match = named(path, question)
     if not match:
         raise ValueError(f"{path}: no subject in the name; wanted is UID_<subject>_<image>_<cell>_<class>.")
     return match["subject"].upper()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from leukovision import artifact
 from leukovision.backbones import BACKBONES
+from leukovision.question import OURS, Question
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
 from leukovision.training.ood_statistics import describe
@@ -27,6 +29,7 @@ def fit(
     kept: Path | None = None,
     name: str | None = None,
     progress: Progress = lambda *_: None,
+    question: Question = OURS,
 ) -> artifact.Manifest:
     """Train an ensemble into a folder. A run that was killed goes on when it is called again.
 
@@ -42,6 +45,7 @@ def fit(
             `out`/features by default.
         name: the ensemble's; the folder's by default.
         progress: called with (what, done, of, remark).
+        question: what the images tell apart.
 
     Returns:
         The manifest written to `out`: equal weights, no calibration yet.
@@ -72,11 +76,14 @@ def fit(
         for backbone in backbones
     ]
     manifest = artifact.Manifest(
+        classes=(question.negative, question.positive),
+        data=question.data,
+        words={language: dict(own) for language, own in question.words.items()},
         name=name or out.resolve().name,
         version="0",
         input=artifact.InputSpec(**asdict(recipe.input)),
         members=tuple(specs),
-        training=_describe(images, recipe, weights, held_out, held_out_subjects),
+        training=_describe(images, recipe, weights, held_out, held_out_subjects, question),
     )
     artifact.write_manifest(out, manifest)
     statistics = describe(
@@ -92,16 +99,23 @@ def fit(
 
 
 def _describe(
-    images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
+    images: Sequence[Image],
+    recipe: Recipe,
+    weights: Any,
+    held_out: str,
+    held_out_subjects: Sequence[str],
+    question: Question,
 ) -> dict[str, Any]:
     """What the manifest says of the training."""
     subjects = {(image.subject, image.is_all) for image in images}
+
+    def counted(labels: Iterable[int]) -> dict[str, int]:
+        found = Counter(map(question.called, labels))
+        return {name: found[name] for name in question.names}
+
     return {
-        "images": {"ALL": sum(i.is_all for i in images), "healthy": sum(not i.is_all for i in images)},
-        "subjects": {
-            "ALL": sum(is_all for _, is_all in subjects),
-            "healthy": sum(not is_all for _, is_all in subjects),
-        },
+        "images": counted(image.is_all for image in images),
+        "subjects": counted(is_all for _, is_all in subjects),
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
         "start": "ImageNet" if weights is not None else "random",

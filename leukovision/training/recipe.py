@@ -30,7 +30,7 @@ class Recipe:
         copies: share of the weight that changed copies of the cells have, for a unit on frozen layers:
             it then stands them better, and beyond a third new donors are told apart worse.
         even_sizes: where layers are trained, draw both classes alike among cells of one size, too. It takes
-            away what size tells, and nearly all that few large healthy cells could teach.
+            away what size tells, and nearly all that few large cells of a class of small ones could teach.
         samples: how many are drawn to train layers, see `sampling.chances`; what follows is for them as well.
         batch: how many of them go together.
         rate: of learning, at its highest; it falls along a cosine.

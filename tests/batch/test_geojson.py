@@ -203,9 +203,12 @@ def test_without_shapely_a_sentence_says_how_to_get_it(
 
 def test_a_cell_that_could_not_be_judged_is_a_feature_without_a_class() -> None:
     from leukovision.batch import feature
+    from leukovision.ensemble import Source
 
     square = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]])
-    one = feature(square, 3, None, rows.Row(file="a, cell 3", error="why", box="0 0 9 9"), "e 1")
+    one = feature(
+        square, 3, None, rows.Row(file="a, cell 3", error="why", box="0 0 9 9"), Source("e", "1", "here")
+    )
     assert "classification" not in one["properties"]
     assert one["properties"]["metadata"] == {"error": "why", "ensemble": "e 1"}
     assert one["properties"]["measurements"] == {"area, px²": 81.0}

@@ -72,7 +72,7 @@ def everything(cells, photo, bad_files):
         page.select_option("[data-act='view']", "montage")
         yield "montage"
         page.click("#lv-tab-teach-button")
-        page.click("#lv-say-all")
+        page.click("#lv-say-positive")
         for part in PARTS:
             page.click(f"button[data-part='{part}']")
             page.wait_for_selector(f"#lv-part-{part} .lv-brief")

@@ -102,7 +102,7 @@ def test_a_german_browser_gets_a_german_page_in_every_tab(abroad, bad_files, cel
     page.select_option("[data-act='view']", "montage")
     assert english_in(page) == set()
     page.get_by_role("tab", name="Lernen").click()
-    page.click("#lv-say-all")
+    page.click("#lv-say-positive")
     page.wait_for_selector(".lv-told")
     for part in PARTS[1:]:
         page.click(f"button[data-part='{part}']")

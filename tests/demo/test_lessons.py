@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -82,6 +83,7 @@ def test_an_ensemble_without_scores_says_so(tmp_path):
 
 
 def test_a_number_that_is_smaller_in_all_is_called_below_the_line(tmp_path):
+    shutil.copy(EMBEDDED / "ensemble.json", tmp_path)
     with (tmp_path / SCORES).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("subject", "is_all", "p_all", *scores.RULERS))

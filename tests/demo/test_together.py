@@ -9,6 +9,7 @@ import pytest
 
 from leukovision.artifact import SlideSpec
 from leukovision.demo import api, batch_tab
+from leukovision.question import OURS
 
 SPEC = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.2, 0.8))
 JUDGED = {"decision": "ALL", "p_all": 0.9, "in_domain": True}
@@ -16,7 +17,7 @@ JUDGED = {"decision": "ALL", "p_all": 0.9, "in_domain": True}
 
 def endpoint(name: str, spec: SlideSpec | None = SPEC):
     """One of a page whose ensemble has no networks."""
-    ensemble = SimpleNamespace(manifest=SimpleNamespace(slide=spec), source="drawn 1")
+    ensemble = SimpleNamespace(manifest=SimpleNamespace(slide=spec), source="drawn 1", question=OURS)
     with gr.Blocks() as page:
         batch_tab.tab(lambda: ensemble)
         api.endpoints(lambda: ensemble)

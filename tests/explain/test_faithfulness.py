@@ -11,6 +11,7 @@ from leukovision.evaluation import saliency_benchmark as trust
 from leukovision.explain import faithfulness
 from leukovision.explain.methods import explain
 from leukovision.explain.randomization import DEPTHS, twin
+from leukovision.question import OURS
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +87,10 @@ def test_the_quick_check_tells_a_map_of_what_counts_from_its_opposite(numbers: n
         def logits(self, pictures: np.ndarray) -> np.ndarray:
             return np.zeros(len(pictures))
 
-    check = faithfulness.against_chance(Half(), numbers, evidence, "ALL")
+    check = faithfulness.against_chance(Half(question=OURS), numbers, evidence, "ALL")
     assert check.verdict == "yes" and check.by_map.area < check.by_chance.area < check.opposed.area
-    assert faithfulness.against_chance(Half(), numbers, -evidence, "ALL").verdict == "chance"
-    assert faithfulness.against_chance(Deaf(), numbers, evidence, "ALL").verdict == "unclear"
+    assert faithfulness.against_chance(Half(question=OURS), numbers, -evidence, "ALL").verdict == "chance"
+    assert faithfulness.against_chance(Deaf(question=OURS), numbers, evidence, "ALL").verdict == "unclear"
 
 
 def test_a_map_that_follows_the_picture_is_stable_and_one_that_does_not_is_not(numbers: np.ndarray) -> None:

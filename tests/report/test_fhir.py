@@ -42,7 +42,9 @@ def knows(ensemble: Ensemble) -> Any:
     """The embedded ensemble's name and card, with a slide rule of its own."""
     spec = SlideSpec(means=(-2, 2), spread=1, offset=1, abstain=(0.01, 0.5))
     manifest = ensemble.manifest.model_copy(update={"slide": spec})
-    return SimpleNamespace(manifest=manifest, source=ensemble.source, found=ensemble.found)
+    return SimpleNamespace(
+        manifest=manifest, source=ensemble.source, found=ensemble.found, question=ensemble.question
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +130,9 @@ def test_nothing_is_made_up(made: bytes, knows: Any) -> None:
 
 def test_without_a_rule_for_slides_a_slide_has_no_value(ensemble: Ensemble, knows: Any) -> None:
     manifest = ensemble.manifest.model_copy(update={"slide": None})
-    plain = SimpleNamespace(manifest=manifest, source=ensemble.source, found=ensemble.found)
+    plain = SimpleNamespace(
+        manifest=manifest, source=ensemble.source, found=ensemble.found, question=ensemble.question
+    )
     slide, *_ = by_kind(bundle(plain, ROWS[:2]), "Observation")
     assert "not calibrated" in slide["dataAbsentReason"]["text"] and "valueCodeableConcept" not in slide
 
@@ -137,7 +141,7 @@ def test_words_are_in_the_language_of_the_report(knows: Any) -> None:
     content = bundle(knows, ROWS, language="de")
     client.Bundle(json.loads(content), strict=True)
     _, _, second, *_ = by_kind(content, "Observation")
-    assert second["valueCodeableConcept"] == {"text": LANGUAGES["de"]("words.healthy")}
+    assert second["valueCodeableConcept"] == {"text": LANGUAGES["de"].kind("healthy")}
 
 
 def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(

@@ -147,6 +147,7 @@ def test_what_the_cells_of_one_person_say_together_stands_first(ensemble: Ensemb
         manifest=ensemble.manifest.model_copy(update={"slide": spec}),
         source=ensemble.source,
         found=ensemble.found,
+        question=ensemble.question,
     )
     judged = {"decision": "ALL", "p_all": 0.9, "in_domain": True}
     rows = [

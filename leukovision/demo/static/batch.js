@@ -4,6 +4,8 @@
 const root = element.querySelector('.lv-batch');
 const find = (selector) => root.querySelector(selector);
 const words = JSON.parse(root.dataset.words);
+// Of each decision, in the order in which they are counted, its side.
+const sides = JSON.parse(root.dataset.sides);
 const [LIMIT, HANDFUL, MINE] = [Number(root.dataset.limit), Number(root.dataset.handful), root.dataset.mine];
 const ROWS = 50;
 const TILES = 120;

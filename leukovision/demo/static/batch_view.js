@@ -53,7 +53,7 @@ const thumbnail = (one, alt) =>
         src: 'data:image/webp;base64,' + one.thumbnail, alt, width: 48, height: 48, className: one.lit ? 'lv-brighter' : '',
       })
     : '';
-const decided = ({ row }) => (row.decision ? words['words.' + row.decision] : words['filters.error']);
+const decided = ({ row }) => (row.decision ? words['kind.' + row.decision] : words['filters.error']);
 // Of a cell unlike the training data no figure means anything.
 const chance = ({ row }) => (row.p_all == null ? '' : row.in_domain === false ? '–' : figure(row.p_all, 2));
 const yes_no = ({ row }) => (row.in_domain == null ? '' : row.in_domain ? words.yes : words.no);
@@ -63,7 +63,7 @@ const remark = ({ said = '', row: { file } }) => (said.startsWith(`${file}: `) ?
 
 const line = (one) => {
   const [own, of] = one.agree;
-  const kind = (one.row.decision || 'error').toLowerCase();
+  const kind = sides[one.row.decision] || 'error';
   return make('tr', {},
     make('td', {}, thumbnail(one, '')),
     make('td', { className: 'lv-' + kind }, make('strong', {}, decided(one))),
@@ -89,7 +89,7 @@ const montage = (rows) =>
   make('ol', { className: 'lv-montage' }, ...rows.map((one) => {
     const values = { file: one.row.file, decision: decided(one), p: chance(one) };
     const title = fill(words.tile, values);
-    const kind = 'lv-' + one.row.decision.toLowerCase();
+    const kind = 'lv-' + sides[one.row.decision];
     return make('li', { title }, thumbnail(one, title), make('span', { className: kind, ariaHidden: 'true' }, values.p));
   }));
 
@@ -107,8 +107,8 @@ const button = (act, title, value = '', disabled = false) => {
 
 const tiles = () => {
   const count = (test) => now.rows.filter(test).length;
-  const decisions = ['ALL', 'healthy', 'unsure'].map((name) => {
-    return [words['words.' + name], 'lv-' + name.toLowerCase(), count(({ row }) => row.decision === name)];
+  const decisions = Object.entries(sides).map(([name, side]) => {
+    return [words['kind.' + name], 'lv-' + side, count(({ row }) => row.decision === name)];
   });
   const others = ['error', 'disagree', 'odd'].map((name) => [words['filters.' + name], '', count(is[name])]);
   return make('dl', { className: 'lv-tiles lv-counts' }, ...[...decisions, ...others].map(([title, className, value]) =>

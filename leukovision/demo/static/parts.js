@@ -1,7 +1,7 @@
 // Parts of the lesson: one button each. Gradio runs this with `element` (the component) and `trigger`.
 
 const root = document.documentElement;
-root.dataset.part ??= 'guess';
+root.dataset.part ??= element.querySelector('[data-part]').dataset.part;
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-part]');
   if (!button) return;
@@ -11,3 +11,5 @@ element.addEventListener('click', (event) => {
   }
   trigger('select', { part: button.dataset.part });
 });
+// Where there are no cells to guess, this part comes first, and shows something only when it is opened.
+if (root.dataset.part === 'line') trigger('select', { part: 'line' });

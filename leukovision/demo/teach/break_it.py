@@ -14,9 +14,12 @@ from leukovision.demo.changes import Changes
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
+from leukovision.question import Question
 
 
-def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str, Any]) -> lesson.Opening:
+def part(
+    get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str, Any], question: Question
+) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
     def broken(
@@ -47,7 +50,7 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], live: dict[str
 
     names = ("turn", "brighten", "blur", "stain", "noise", "corner")
     defaults = (0, 1, 0, 0, 0, False)
-    with lesson.column("break"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("break", question), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
             canvas = lesson.html("canvas", partial(lesson.canvas_html, cells[0]), script("brush"))
             controls: list[Any] = [

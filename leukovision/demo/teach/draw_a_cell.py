@@ -14,6 +14,7 @@ from leukovision.demo import visitor
 from leukovision.demo.changes import Changes
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
+from leukovision.question import OURS
 
 
 def part(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> lesson.Opening:
@@ -36,7 +37,7 @@ def part(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> lesson.O
     def other(seed: int, _: lesson.Steps, *values: float) -> Any:
         return seed + 1, *draw(seed + 1, (), *values)
 
-    with lesson.column("draw"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("draw", OURS), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
             controls = [
                 gr.Slider(

@@ -18,6 +18,7 @@ from leukovision.demo import render, visitor
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import OURS, UNSURE, Question
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Game:
 
 
 def part(
-    get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, queued: dict[str, Any]
+    get_ensemble: Callable[[], Ensemble],
+    cells: list[Cell],
+    are_drawn: bool,
+    queued: dict[str, Any],
+    question: Question,
 ) -> None:
     """Put the part into the tab that is open."""
 
@@ -49,7 +54,7 @@ def part(
             return drawn_cell(game.seed, game.place)
         order = random.Random(game.seed).sample(range(len(cells)), len(cells))
         cell = cells[order[game.place % len(cells)]]
-        return cell, truth_of(cell.name)
+        return cell, truth_of(cell.name, question)
 
     def begin() -> tuple[Game, str, str]:
         game = Game(random.randrange(1_000_000))
@@ -59,12 +64,12 @@ def part(
     def guess(game: Game, said: str) -> tuple[Game, str, str]:
         if game.guess:
             return game, gr.skip(), gr.skip()
-        texts, ensemble = visitor.texts(), get_ensemble()
+        texts, ensemble = visitor.texts().about(question), get_ensemble()
         cell, truth = cell_of_game(game)
         analysis = ensemble.analyse([cell])[0]
         decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
-        words = texts("teach.said", guess=texts(f"words.{said}"))
+        words = texts("teach.said", guess=texts.kind(said))
         told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
         return (
             game,
@@ -77,19 +82,19 @@ def part(
         return game, asked_html(cell_of_game(game)[0], texts), score_html(game, texts)
 
     start = Game(1)
-    with lesson.column("guess"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("guess", question), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=2, min_width=280):
             output = lesson.html("guess-out", partial(asked_html, cell_of_game(start)[0]))
         with gr.Column(scale=1, min_width=240):
             with gr.Row():
                 buttons = {
                     said: gr.Button(
-                        visitor.label(f"teach.{key}"),
-                        elem_id=f"lv-say-{key}",
+                        visitor.start(partial(kind_of, said), question),
+                        elem_id=f"lv-say-{question.side(said)}",
                         variant="primary",
                         min_width=90,
                     )
-                    for key, said in (("all", "ALL"), ("healthy", "healthy"))
+                    for said in question.names
                 }
             forward = gr.Button(visitor.label("teach.next"), elem_id="lv-next")
             board = lesson.html("score", partial(score_html, start))
@@ -103,17 +108,23 @@ def part(
     again.click(begin, outputs=shown, **plain)
 
 
+def kind_of(name: str, texts: Texts) -> str:
+    """What a class is called."""
+    return texts.kind(name)
+
+
 def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float) -> Game:
     """The game after a guess: everybody is right or wrong where the truth is known.
 
     Args:
         game: before it.
-        guess: of the student, "ALL" or "healthy".
+        guess: of the student, a class.
         truth: likewise; "" where nobody knows.
         analysis: of the cell.
-        decide: p(ALL) from which a backbone says ALL.
+        decide: probability from which a backbone says the positive class.
     """
-    calls = {name: "ALL" if m.p_all >= decide else "healthy" for name, m in analysis.members.items()}
+    called = analysis.question.called
+    calls = {name: called(member.p_all >= decide) for name, member in analysis.members.items()}
     calls = {"you": guess, **calls, "ensemble": analysis.decision}
     known = bool(truth)
     return Game(
@@ -122,30 +133,33 @@ def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float
         guess,
         {who: game.right.get(who, 0) + (known and call == truth) for who, call in calls.items()},
         game.of + known,
-        game.unsure + (known and analysis.decision == "unsure"),
+        game.unsure + (known and analysis.decision == UNSURE),
     )
 
 
 def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
     """A drawn cell of this visitor's row, and what it was drawn to look like."""
     own = random.Random(f"{seed} {place}")
-    truth = own.choice(("ALL", "healthy"))
+    truth = own.choice(OURS.names)
     number = own.randrange(1_000_000)
-    recipe = (synthetic.blast_like if truth == "ALL" else synthetic.lymphocyte_like)(number)
+    recipe = (synthetic.blast_like if truth == OURS.positive else synthetic.lymphocyte_like)(number)
     return read_cell(synthetic.paint(recipe, number), "drawn"), truth
 
 
-def truth_of(name: str) -> str:
+def truth_of(name: str, question: Question = OURS) -> str:
     """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
-    found = re.findall(r"(?:^|[_\-/\\ ])(all|hem|healthy)(?=[_\-/\\ .]|$)", name.lower())
-    return "" if not found else "ALL" if found[-1] == "all" else "healthy"
+    words = "|".join(question.folders)
+    found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
+    return question.folders[found[-1]] if found else ""
 
 
 def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
     """What a cell was, or what it was drawn to look like."""
     if not truth:
         return texts("teach.unknown")
-    return texts(f"teach.drawn_{truth}") if are_drawn else texts("teach.truth", truth=texts(f"words.{truth}"))
+    if are_drawn:
+        return texts(f"teach.drawn_{OURS.side(truth)}")
+    return texts("teach.truth", truth=texts.kind(truth))
 
 
 def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:

@@ -16,6 +16,7 @@ from leukovision.demo.changes import Changes, changed, window
 from leukovision.ensemble import Ensemble
 from leukovision.explain.overlay import is_dark
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import Question
 
 SIDE = 320
 """Side of the pictures under the maps, px."""
@@ -35,8 +36,8 @@ Opening = tuple[Callable[..., Any], list[Any], list[Any]]
 """What a part does when it is opened, its inputs and outputs."""
 
 
-def column(key: str) -> gr.Column:
-    """The column of a part, with its sentences for the teacher."""
+def column(key: str, question: Question) -> gr.Column:
+    """The column of a part, with its sentences for the teacher, on the question."""
 
     def said(texts: Texts) -> str:
         title, *sentences = (escape(texts(f"teach.{key}.{one}")) for one in ("title", "try", "see", "ask"))
@@ -45,7 +46,7 @@ def column(key: str) -> gr.Column:
 
     column = gr.Column(elem_id=f"lv-part-{key}", elem_classes="lv-part")
     with column:
-        gr.HTML(visitor.start(said), apply_default_css=False, js_on_load=None)
+        gr.HTML(visitor.start(said, question), apply_default_css=False, js_on_load=None)
     return column
 
 
@@ -76,7 +77,7 @@ def traced(
         return canvas_html(cell, texts), render.alert_html(error, texts=texts), steps
     steps = (*steps, (texts(what, size=100 * changes.size), analysis.p_all))[-STEPS:]
     thresholds = ensemble.manifest.thresholds
-    below = charts.trace(steps, thresholds.abstain, texts)
+    below = charts.trace(steps, thresholds.abstain, texts.about(ensemble.question))
     page = render.brief_html(analysis, picture(ensemble, now), below, thresholds.decide, texts)
     before = f'<div class="lv-asked lv-small">{seen(now, texts("teach.the_cell"))}</div>' if see else ""
     return canvas_html(now, texts), before + page, steps

@@ -18,12 +18,15 @@ from leukovision.ensemble import Ensemble
 from leukovision.explain.faithfulness import alike, cell_of
 from leukovision.explain.methods import DEFAULT, METHODS, explain
 from leukovision.explain.randomization import DEPTHS, twin
+from leukovision.question import Question
 
 QUICK = (DEFAULT, "gradcam", "layercam", "gradient")
 """Methods that a lesson does not have to wait for."""
 
 
-def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], queued: dict[str, Any]) -> lesson.Opening:
+def part(
+    get_ensemble: Callable[[], Ensemble], cells: list[Cell], queued: dict[str, Any], question: Question
+) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
     @cache
@@ -36,11 +39,12 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], queued: dict[s
             ensemble, other = get_ensemble(), of_depth(depth)
         except StoreError as error:
             return render.alert_html(error, texts=texts)
+        texts = texts.about(ensemble.question)
         picture = ensemble.input.picture(cells[place])
         numbers = ensemble.input.numbers(picture)
         p_own, p_other = (1 / (1 + np.exp(-one.logits(numbers[None])[0])) for one in (ensemble, other))
-        target = "ALL" if p_own >= 0.5 else "healthy"
-        sign = 1 if target == "ALL" else -1
+        target = ensemble.question.called(p_own >= 0.5)
+        sign = ensemble.question.sign(target)
         own, its = (sign * explain(one, numbers, method, target).combined for one in (ensemble, other))
         fine = lesson.picture(ensemble, cells[place])
         shuffled = render.map_html(its, fine, texts(f"teach.shuffled.{depth}"), texts)
@@ -55,7 +59,7 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], queued: dict[s
         place = (place + 1) % len(cells)
         return place, compare(place, depth, method)
 
-    with lesson.column("twin"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("twin", question), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
             depth = gr.Radio(
                 [(visitor.label(f"teach.depth.{key}"), key) for key in DEPTHS], value="head",

@@ -14,6 +14,7 @@ from leukovision.demo.changes import Changes
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import Question
 
 
 def part(
@@ -21,6 +22,7 @@ def part(
     cells: list[Cell],
     get_scores: Callable[[], scores.Scores | None],
     live: dict[str, Any],
+    question: Question,
 ) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
@@ -38,7 +40,7 @@ def part(
         place = (place + 1) % len(cells)
         return place, 100, *scaled(place, (), 100)
 
-    with lesson.column("shortcut"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("shortcut", question), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=280):
             ruler = gr.Radio(
                 [(visitor.label(f"teach.ruler_{name}"), name) for name in scores.RULERS], value="area",
@@ -79,6 +81,7 @@ def ruler_html(found: scores.Scores | None, ruler: str, cut: float, texts: Texts
     """
     if found is None:
         return render.alert_html(texts("teach.no_scores"), "", texts)
+    texts = texts.about(found.question)
     says = scores.called(found, ruler, float(np.percentile(found.values[ruler], cut)))
     line, own = scores.count(found, says), scores.auc(found, ruler)
     name = texts(f"teach.ruler_{ruler}")

@@ -1,9 +1,9 @@
-"""The tab for lessons: six parts in which a class finds out what the maps and figures are worth."""
+"""The tab for lessons: up to six parts in which a class finds out what the maps and figures are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import gradio as gr
@@ -16,27 +16,32 @@ from leukovision.demo.teach import (
     break_it,
     draw_a_cell,
     guess_first,
+    lesson,
     randomization_test,
     size_shortcut,
     threshold,
 )  # fmt: skip
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import OURS, Question
 
 PARTS = ("guess", "break", "twin", "draw", "shortcut", "line")
 """Each has a title, and three sentences for the teacher: what to try, what to see, what to ask."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> None:
+def tab(
+    get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, question: Question = OURS
+) -> None:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
         cells: to play with.
         are_drawn: whether a program drew them.
+        question: what is decided.
     """
     queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"} | guard.IN_TURN
-    live = queued | {"trigger_mode": "always_last"}
+    live, parts = queued | {"trigger_mode": "always_last"}, offered(cells, question)
 
     @cache
     def get_scores() -> scores.Scores | None:
@@ -47,16 +52,20 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
 
     with gr.Column(elem_id="lv-teach"):
         nav = gr.HTML(
-            visitor.start(nav_html), js_on_load=script("parts"), apply_default_css=False, elem_id="lv-parts"
+            visitor.start(partial(nav_html, parts=parts)),
+            js_on_load=script("parts"),
+            apply_default_css=False,
+            elem_id="lv-parts",
         )
-        guess_first.part(get_ensemble, cells, are_drawn, queued)
-        first = {
-            "break": break_it.part(get_ensemble, cells, live),
-            "twin": randomization_test.part(get_ensemble, cells, queued),
-            "draw": draw_a_cell.part(get_ensemble, live),
-            "shortcut": size_shortcut.part(get_ensemble, cells, get_scores, live),
-            "line": threshold.part(get_scores),
+        make: dict[str, Callable[[], lesson.Opening | None]] = {
+            "guess": lambda: guess_first.part(get_ensemble, cells, are_drawn, queued, question),
+            "break": lambda: break_it.part(get_ensemble, cells, live, question),
+            "twin": lambda: randomization_test.part(get_ensemble, cells, queued, question),
+            "draw": lambda: draw_a_cell.part(get_ensemble, live),
+            "shortcut": lambda: size_shortcut.part(get_ensemble, cells, get_scores, live, question),
+            "line": lambda: threshold.part(get_scores, question),
         }
+        first = {key: opening for key in parts if (opening := make[key]())}
     # A part looks at its first cell when it is opened, not before.
     for key, (act, inputs, outputs) in first.items():
 
@@ -66,11 +75,16 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         nav.select(opened, inputs=inputs, outputs=outputs, **queued)
 
 
-def nav_html(texts: Texts = ENGLISH) -> str:
+def offered(cells: list[Cell], question: Question) -> list[str]:
+    """Those of `PARTS` that can be done: most play with cells, and what is drawn is a blast."""
+    return [key for key in PARTS if key == "line" or (cells and (key != "draw" or question.is_ours))]
+
+
+def nav_html(texts: Texts = ENGLISH, parts: Sequence[str] = PARTS) -> str:
     """Buttons, one for each part."""
     buttons = "".join(
         f'<button type="button" class="lv-button" data-part="{key}" aria-pressed="{str(not place).lower()}">'
         f"{texts(f'teach.{key}.title')}</button>"
-        for place, key in enumerate(PARTS)
+        for place, key in enumerate(parts)
     )
     return f'<nav class="lv-nav" aria-label="{texts("teach.parts")}">{buttons}</nav>'

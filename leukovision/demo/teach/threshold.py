@@ -10,25 +10,31 @@ import numpy as np
 from leukovision.demo import charts, render, scores, visitor
 from leukovision.demo.teach import lesson
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.question import Question
 
 
-def part(get_scores: Callable[[], scores.Scores | None]) -> lesson.Opening:
+def part(get_scores: Callable[[], scores.Scores | None], question: Question) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
     def drawn(line: float, prevalence: float) -> str:
         return line_html(get_scores(), line, prevalence, visitor.texts())
 
-    with lesson.column("line"), gr.Row(elem_classes="lv-lesson"):
+    with lesson.column("line", question), gr.Row(elem_classes="lv-lesson"):
         with gr.Column(scale=1, min_width=260):
             line = gr.Slider(
-                0, 1, 0.5, step=0.01, label=visitor.label("teach.threshold"), elem_id="lv-threshold"
+                0,
+                1,
+                0.5,
+                step=0.01,
+                elem_id="lv-threshold",
+                label=visitor.start(lambda texts: texts("teach.threshold"), question),
             )
             sick = gr.Slider(
                 0.1,
                 90,
                 50,
                 step=0.1,
-                label=visitor.label("teach.prevalence"),
+                label=visitor.start(lambda texts: texts("teach.prevalence"), question),
                 elem_id="lv-prevalence",
             )
         with gr.Column(scale=2, min_width=300):
@@ -46,12 +52,13 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
 
     Args:
         found: out-of-fold scores.
-        line: p(ALL) from which a cell is called ALL.
-        prevalence: percent of cells that are ALL where this would be used.
+        line: probability from which a cell is called positive.
+        prevalence: percent of cells that are positive where this would be used.
         texts: of a language.
     """
     if found is None:
         return render.alert_html(texts("teach.no_scores"), "", texts)
+    texts = texts.about(found.question)
     says = scores.called(found, "p_all", line)
     counts = scores.count(found, says)
     positive, negative = counts.predictive(prevalence / 100)
@@ -69,11 +76,11 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
     return (
         f'<div class="lv-brief"><div role="status"><dl class="lv-tiles">{tiles}</dl></div>'
         '<table class="lv-table lv-matrix"><thead><tr><td></td>'
-        f'<th scope="col">{texts("teach.called_ALL")}</th>'
-        f'<th scope="col">{texts("teach.called_healthy")}</th></tr></thead><tbody>'
-        f'<tr><th scope="row">{texts("teach.has_ALL")}</th>'
+        f'<th scope="col">{texts("teach.called_positive")}</th>'
+        f'<th scope="col">{texts("teach.called_negative")}</th></tr></thead><tbody>'
+        f'<tr><th scope="row">{texts("teach.is_positive")}</th>'
         f"<td>{counts.hits}</td><td>{counts.misses}</td></tr>"
-        f'<tr><th scope="row">{texts("teach.is_healthy")}</th>'
+        f'<tr><th scope="row">{texts("teach.is_negative")}</th>'
         f"<td>{counts.alarms}</td><td>{counts.rests}</td></tr>"
         f"</tbody></table>{chart}{lesson.unseen(found, texts)}</div>"
     )
