@@ -116,7 +116,7 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
 
 
 def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> str:
-    """A share of each healthy subject, the highest first, against chance.
+    """A share of each subject, the highest first, against chance.
 
     Args:
         rows: name, and share from 0 to 1.
@@ -130,7 +130,7 @@ def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> 
         left, said = LEFT + 1 + place * wide, escape(f"{name}: {texts.figure(share, '.2f')}")
         below = f"translate({left + wide * 0.6:.1f} {_y(0) + 14:.1f}) rotate(-60)"
         parts.append(
-            f'<rect class="lv-bar-healthy" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
+            f'<rect class="lv-bar-negative" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
             f'height="{max(_y(0) - _y(share), 1):.1f}"><title>{said}</title></rect>'
             f'<text text-anchor="end" transform="{below}">{escape(name)}</text>'
         )

@@ -32,8 +32,8 @@ def matched_auc(scores: np.ndarray, area: np.ndarray, people: People) -> np.ndar
         return np.asarray(((drawn_ill @ won) * drawn_well).sum(1) / ((drawn_ill @ there) * drawn_well).sum(1))
 
 
-def by_healthy_subject(scores: np.ndarray, area: np.ndarray, people: People) -> dict[str, float]:
-    """The same of each healthy subject who has such cells, by name: the mean over subjects with ALL."""
+def by_negative_subject(scores: np.ndarray, area: np.ndarray, people: People) -> dict[str, float]:
+    """The same of each negative subject who has such cells, by name: the mean over positive ones."""
     won, there = (found.sum(axis=0) for found in _pairs(scores, area, people))
     names = [name for name, ill in zip(people.names, people.with_all, strict=True) if not ill]
     return {str(name): float(w / t) for name, w, t in zip(names, won, there, strict=True) if t}
