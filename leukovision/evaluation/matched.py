@@ -26,6 +26,7 @@ def matched_auc(scores: np.ndarray, area: np.ndarray, people: People) -> np.ndar
         (1 + draws,) float64: the mean over pairs of a positive and a negative subject that have such
         cells, ties as half; in the first row of all subjects.
     """
+<<<<<<< HEAD
     won, there = _pairs(scores, area, people)
     drawn_ill, drawn_well = people.counts[:, people.with_all], people.counts[:, ~people.with_all]
     with np.errstate(invalid="ignore"):  # a draw without any such pair has no value
@@ -41,6 +42,8 @@ def by_negative_subject(scores: np.ndarray, area: np.ndarray, people: People) ->
 
 def _pairs(scores: np.ndarray, area: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray]:
     """(ill, well) float64 each: the share of a pair of subjects, and whether there is one."""
+=======
+>>>>>>> main
     ill, well = np.flatnonzero(people.with_all), np.flatnonzero(~people.with_all)
     places = [np.flatnonzero(people.place == subject) for subject in range(len(people.names))]
     size = np.log(area)
@@ -53,4 +56,6 @@ def _pairs(scores: np.ndarray, area: np.ndarray, people: People) -> tuple[np.nda
             if like.any():
                 higher = (scores[ours] > scores[theirs]) + 0.5 * (scores[ours] == scores[theirs])
                 won[row, column], there[row, column] = higher[like].mean(), 1
-    return won, there
+    drawn_ill, drawn_well = people.counts[:, ill], people.counts[:, well]
+    with np.errstate(invalid="ignore"):  # a draw without any such pair has no value
+        return np.asarray(((drawn_ill @ won) * drawn_well).sum(1) / ((drawn_ill @ there) * drawn_well).sum(1))
