@@ -109,10 +109,10 @@ def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float,
 
 
 def by_donor(scores: Scores) -> list[tuple[str, float]]:
-    """Name of each healthy donor, and the share of pairs, one of their cells and one with ALL whose areas
-    differ by at most a tenth, in which the latter has the higher p(ALL); nobody without such a pair.
+    """Name of each negative subject, and the share of pairs, one of their cells and a positive one whose areas
+    differ by at most a tenth, in which the latter has the higher p; nobody without such a pair.
 
-    It is `evaluation.matched` by donor: each subject with ALL counts alike.
+    It is `evaluation.matched` by donor: each positive subject counts alike.
     """
     p_all, area = scores.values["p_all"], np.log(scores.values["area"])
     ill = np.unique(scores.subjects[scores.is_all])
