@@ -98,12 +98,13 @@ def test_every_output_of_analyse_speaks_of_the_ensemble_s_classes(
 ) -> None:
     pytest.importorskip("fhir.resources.R4B.bundle")
     names = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "json", "geojson", "fhir")}
-    report = tmp_path / "report.pdf"
+    report = tmp_path / "report.json"
     options = [part for kind, path in names.items() for part in (f"--{kind}", str(path))]
     command = ["analyse", str(photo), "--ensemble", str(lymphocytes), "--slide", "--report", str(report)]
     run = CliRunner().invoke(cli.app, [*command, *options])
     assert run.exit_code == 0, run.output
-    said = {kind: path.read_text() for kind, path in names.items()} | {"terminal": run.output}
+    said = {kind: path.read_text() for kind, path in names.items()}
+    said |= {"terminal": run.output, "report": report.read_text()}
     bundle = json.loads(said["fhir"])
     pdf = base64.b64decode(bundle["entry"][0]["resource"]["presentedForm"][0].pop("data"))
     said["fhir"] = json.dumps(bundle)

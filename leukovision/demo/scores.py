@@ -109,8 +109,8 @@ def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float,
 
 
 def by_donor(scores: Scores) -> list[tuple[str, float]]:
-    """Name of each negative subject, and the share of pairs, one of their cells and a positive one whose areas
-    differ by at most a tenth, in which the latter has the higher p; nobody without such a pair.
+    """Name of each negative subject, and the share of pairs, one of their cells and a positive one with areas
+    that differ by at most a tenth, in which the latter has the higher p; nobody without such a pair.
 
     It is `evaluation.matched` by donor: each positive subject counts alike.
     """
