@@ -14,8 +14,6 @@ from markdown_it import MarkdownIt
 from leukovision.artifact import Manifest, file_in, read_manifest
 from leukovision.demo import charts, scores, visitor
 from leukovision.demo.glossary import term
-from leukovision.evaluation.bootstrap import People
-from leukovision.evaluation.matched import by_healthy_subject
 from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
 from leukovision.i18n import ENGLISH, Texts
@@ -87,9 +85,7 @@ def _story(known: scores.Scores | None, manifest: Manifest, texts: Texts) -> str
         said.append(texts("model.story_pairs", pairs=100 * pairs["value"]))  # type: ignore[index]
     picture = ""
     if known and 0 < known.is_all.sum() < len(known.is_all):
-        people = People.of(known.is_all, known.subjects, 0, 0)
-        donors = by_healthy_subject(known.values["p_all"], known.values["area"], people)
-        picture = charts.bars(list(donors.items()), texts("model.donors"), texts)
+        picture = charts.bars(scores.by_donor(known), texts("model.donors"), texts)
     words = f'<p class="lv-story">{" ".join(said)}</p>' if said else ""
     return f'{words}<div class="lv-charts">{picture}</div>' if picture else words
 

@@ -26,21 +26,6 @@ def matched_auc(scores: np.ndarray, area: np.ndarray, people: People) -> np.ndar
         (1 + draws,) float64: the mean over pairs of a subject with ALL and a healthy one that have such
         cells, ties as half; in the first row of all subjects.
     """
-    won, there = _pairs(scores, area, people)
-    drawn_ill, drawn_well = people.counts[:, people.with_all], people.counts[:, ~people.with_all]
-    with np.errstate(invalid="ignore"):  # a draw without any such pair has no value
-        return np.asarray(((drawn_ill @ won) * drawn_well).sum(1) / ((drawn_ill @ there) * drawn_well).sum(1))
-
-
-def by_healthy_subject(scores: np.ndarray, area: np.ndarray, people: People) -> dict[str, float]:
-    """The same of each healthy subject who has such cells, by name: the mean over subjects with ALL."""
-    won, there = (found.sum(axis=0) for found in _pairs(scores, area, people))
-    names = [name for name, ill in zip(people.names, people.with_all, strict=True) if not ill]
-    return {str(name): float(w / t) for name, w, t in zip(names, won, there, strict=True) if t}
-
-
-def _pairs(scores: np.ndarray, area: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray]:
-    """(ill, well) float64 each: the share of a pair of subjects, and whether there is one."""
     ill, well = np.flatnonzero(people.with_all), np.flatnonzero(~people.with_all)
     places = [np.flatnonzero(people.place == subject) for subject in range(len(people.names))]
     size = np.log(area)
@@ -53,4 +38,6 @@ def _pairs(scores: np.ndarray, area: np.ndarray, people: People) -> tuple[np.nda
             if like.any():
                 higher = (scores[ours] > scores[theirs]) + 0.5 * (scores[ours] == scores[theirs])
                 won[row, column], there[row, column] = higher[like].mean(), 1
-    return won, there
+    drawn_ill, drawn_well = people.counts[:, ill], people.counts[:, well]
+    with np.errstate(invalid="ignore"):  # a draw without any such pair has no value
+        return np.asarray(((drawn_ill @ won) * drawn_well).sum(1) / ((drawn_ill @ there) * drawn_well).sum(1))
