@@ -60,7 +60,7 @@ def test_student_guesses_before_the_ensemble(lesson):
 def test_breaking_a_cell_leaves_a_trace(lesson):
     part(lesson, "break")
     traced(lesson, "break-out", 1)
-    changes = {"turn": "90", "brighten": "0.6", "blur": "6", "stain": "1", "noise": "30"}
+    changes = {"turn": "90", "brightness": "0.6", "blur": "6", "stain": "1", "noise": "30", "quality": "20"}
     for steps, (slider, value) in enumerate(changes.items(), start=2):
         move(lesson, slider, value)
         found = traced(lesson, "break-out", steps)
@@ -71,12 +71,12 @@ def test_breaking_a_cell_leaves_a_trace(lesson):
     lesson.mouse.down()
     lesson.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.5, steps=3)
     lesson.mouse.up()
-    traced(lesson, "break-out", 7)
-    lesson.check("#lv-corner input")
     traced(lesson, "break-out", 8)
+    lesson.check("#lv-corner input")
+    traced(lesson, "break-out", 9)
     lesson.click("#lv-undo")
     traced(lesson, "break-out", 1)
-    assert lesson.locator("#lv-brighten input[type=range]").input_value() == "1"
+    assert lesson.locator("#lv-brightness input[type=range]").input_value() == "1"
 
 
 def test_twin_is_shown_beside_the_trained_networks(lesson):
