@@ -221,7 +221,7 @@ def serve(
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
             app_kwargs={
                 "lifespan": _lifespan(page, outside, queue, folder.parent),
-                "routes": [health, preview.route()],
+                "routes": [health, preview.route(), teach.route(examples is None)],
             },
         )  # fmt: skip
         up.set()
