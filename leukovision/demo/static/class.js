@@ -62,6 +62,8 @@ document.addEventListener('lv-round', ({ detail }) => {
   secret = detail.secret;
   sessionStorage.setItem(KEY, secret);
   watchRound();
+  // Loaded again while the networks were asked.
+  if (steers) send('look');
 });
 
 element.addEventListener('click', ({ target }) => {
@@ -74,8 +76,9 @@ element.addEventListener('click', ({ target }) => {
     return;
   }
   // One tap: a second would be one too many.
-  for (const one of button.parentElement.querySelectorAll('[data-act]')) one.disabled = true;
-  if (act === 'open') setTimeout(() => { button.disabled = false; }, 2000);
+  const beside = button.parentElement.querySelectorAll('[data-act]');
+  for (const one of beside) one.disabled = true;
+  setTimeout(() => { for (const one of beside) one.disabled = false; }, 3000);
   send(act, { value, place });
 });
 element.addEventListener('submit', (event) => {

@@ -50,10 +50,10 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: boo
         try:
             if event.act == "open":
                 secret = ROUNDS.open(address).opener
-            elif event.act == "join":
-                now = ROUNDS.at(secret)
-                if not now or event.code not in ("", now.code):
-                    secret = ROUNDS.join(str(event.code), address)
+            elif event.act == "join" and event.code:
+                now, code = ROUNDS.at(secret), str(event.code).strip().upper()
+                if not now or code != now.code:
+                    secret = ROUNDS.join(code, address)
         except rounds.RoundError as refused:
             return json.dumps(answer | {"said": texts(str(refused))})
         if event.act == "end":
