@@ -2,8 +2,7 @@
 // opened it, or of a member, is kept in this tab alone, so that a page that is loaded again is still in its round.
 
 const KEY = 'lv-round';
-const box = element.querySelector('.lv-class');
-const line = box.querySelector('[role=status]');
+const box = () => element.querySelector('.lv-class');
 let secret = sessionStorage.getItem(KEY) || '', steers = false, stream = null, number = 0, waiting = 0;
 
 const send = (act, more = {}) => {
@@ -13,10 +12,10 @@ const send = (act, more = {}) => {
     { act, secret, code: '', value: '', place: 0, address, number: number++, ...more });
 };
 
-const say = (words) => { line.textContent = words; };
+const say = (words) => { box().querySelector('[role=status]').textContent = words; };
 
 const put = (key, html) => {
-  const place = box.querySelector(`[data-piece=${key}]`), focused = document.activeElement;
+  const place = box().querySelector(`[data-piece=${key}]`), focused = document.activeElement;
   const held = place.contains(focused) && focused.dataset.act;
   place.innerHTML = html;
   if (held) (place.querySelector('[data-act]:not(:disabled)') || place).focus();
@@ -28,7 +27,7 @@ const leave = (words = '') => {
   secret = '';
   steers = false;
   sessionStorage.removeItem(KEY);
-  box.classList.remove('lv-within', 'lv-steers');
+  box().classList.remove('lv-within', 'lv-steers');
   say(words);
   const address = new URL(location.href);
   address.searchParams.delete('round');
@@ -41,12 +40,12 @@ const watchRound = () => {
   stream.onmessage = ({ data }) => {
     say('');
     for (const [key, html] of Object.entries(JSON.parse(data))) put(key, html);
-    box.classList.add('lv-within');
-    box.classList.toggle('lv-steers', steers);
+    box().classList.add('lv-within');
+    box().classList.toggle('lv-steers', steers);
   };
   stream.addEventListener('gone', ({ data }) => leave(JSON.parse(data)));
   stream.onerror = () => {
-    say(box.dataset.lost);
+    say(box().dataset.lost);
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => secret && send('join'), 1000);
   };
 };
@@ -55,7 +54,7 @@ document.addEventListener('lv-round', ({ detail }) => {
   clearTimeout(waiting);
   if (detail.said || detail.gone) return leave(detail.said || detail.gone);
   steers = detail.steers;
-  const button = box.querySelector('.lv-leave');
+  const button = box().querySelector('.lv-leave');
   button.textContent = steers ? button.dataset.end : button.dataset.leave;
   if (detail.door) put('door', detail.door);
   if (stream && detail.secret === secret) return;
