@@ -44,6 +44,9 @@ _Probability = Annotated[float, pydantic.Field(ge=0, le=1)]
 SCORES = "scores.csv"
 """File in an ensemble's folder: what was said of cells of subjects left out; not needed to decide."""
 
+TRAITS = "traits.json"
+"""The same: ranges of traits of training cells, by class (`explain.trait_ranges`)."""
+
 
 MAX_FILE = 2 * 1024**3
 """Largest file of an ensemble, bytes: the three networks whole, in float32, are 0.4 GB together."""

@@ -24,7 +24,8 @@ Code = Literal[
     "too_many_cells", "no_outline", "no_box", "no_act", "cell_of", "no_tensors", "tensor_type",
     "wrong_field", "no_commit", "cache_full", "not_pulled", "not_in_it", "no_ensemble", "hub_refused",
     "special_file", "giant", "no_table", "no_column", "too_many_rows", "no_rows", "long_names",
-    "broken_table", "no_picture", "no_cell",
+    "broken_table", "no_picture", "no_cell", "trait_not_on_black", "trait_no_nucleus",
+    "trait_small_nucleus", "trait_no_cytoplasm",
 ]  # fmt: skip
 """Every sentence that the page can show."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukovision.artifact import MANIFEST, SCORES, StoreError, read_manifest
+from leukovision.artifact import MANIFEST, SCORES, TRAITS, StoreError, read_manifest
 from leukovision.errors import Sentence, sentence
 
 _HERE = Path(__file__).resolve().parent
@@ -151,7 +151,7 @@ def _fetch(
             get(file)
         except RemoteEntryNotFoundError:
             raise StoreError(sentence("not_in_it", name=f"{repo}@{commit}", file=file)) from None
-    for file in (SCORES, CARD):
+    for file in (SCORES, TRAITS, CARD):
         try:
             get(file)
         except EntryNotFoundError:

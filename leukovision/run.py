@@ -239,7 +239,7 @@ def _write_reports(
     path, when = outputs.report, outputs.made
     if last and last.cell and last.analysis:
         picture = ensemble.input.picture(last.cell, report.SIDE)
-        made = report.of_cell(ensemble, last.analysis, picture, last.row.file, when)
+        made = report.of_cell(ensemble, last.analysis, picture, last.row.file, when, measured=last.traits)
     else:
         if path:
             report.check_name(path, len(rows))

@@ -12,7 +12,8 @@ from leukovision import Ensemble, cli, read_cell
 from leukovision.cli import loading
 
 COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
-           "in_domain", "reason", "error", "box", "marks"]  # fmt: skip
+           "in_domain", "reason", "error", "box", "marks", "area", "diameter", "nucleus_to_cell", "roundness",
+           "indentation", "coarseness", "nucleoli", "basophilia", "px_per_um"]  # fmt: skip
 RUN = CliRunner()
 
 
@@ -35,6 +36,7 @@ def test_analyse_writes_a_row_a_cell_and_the_same_as_json(real_cells: list[Path]
     assert {row["decision"] for row in rows} <= {"ALL", "healthy", "unsure"}
     assert all(0 <= float(row[column]) <= 1 for row in rows for column in COLUMNS[2:6])
     assert all(row["in_domain"] == "True" and not row["error"] for row in rows)
+    assert all(float(row["area"]) > 10_000 and 0 < float(row["roundness"]) <= 1 for row in rows)
 
 
 def test_every_bad_file_has_its_row_and_the_rest_is_done(

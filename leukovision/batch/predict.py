@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from leukovision.cell import Cell, CellError, framed, is_on_black, read_picture
 from leukovision.ensemble import BATCH, Analysis, Ensemble
 from leukovision.errors import sentence
 from leukovision.explain import overlay
+from leukovision.explain.traits import Traits, traits
 from leukovision.smear import Found, find_cells, outlined_cells, read_outlines
 
 GROUP = 4 * BATCH
@@ -30,20 +32,26 @@ THUMBNAIL = 80
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it, and its
-    outline, (n, 2) float64, x and y in px of the photo."""
+    """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it, its outline,
+    (n, 2) float64, x and y in px of the photo, and the scale of its frame, if red cells gave one."""
 
     cell: Cell
     box: str | None = None
     marks: str | None = None
     contour: np.ndarray | None = None
+    px_per_um: float | None = None
+
+    @cached_property
+    def traits(self) -> Traits:
+        """Of the cell."""
+        return traits(self.cell, self.px_per_um)
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
     """A cell with what is said of it; `cell` and `analysis` are None where `row.error` says why.
 
-    `last` is True for the last cell of a file; `contour` is as `Seen` has it.
+    `last` is True for the last cell of a file; `contour` and `traits` are as `Seen` has them.
     """
 
     row: Row
@@ -51,6 +59,7 @@ class Judged:
     analysis: Analysis | None = None
     last: bool = True
     contour: np.ndarray | None = None
+    traits: Traits | None = None
 
 
 def read(file: File) -> list[Seen]:
@@ -91,7 +100,8 @@ def outlined(file: File, outlines: Path) -> list[Seen]:
 
 
 def _of_photo(found: Found) -> Seen:
-    return Seen(found.cell, " ".join(map(str, found.box)), ", ".join(found.marks) or None, found.contour)
+    box, marks = " ".join(map(str, found.box)), ", ".join(found.marks) or None
+    return Seen(found.cell, box, marks, found.contour, found.px_per_um)
 
 
 def judged(
@@ -127,9 +137,9 @@ def judged(
                     error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
                     yield Judged(error, last=last, contour=one.contour)
                 else:
-                    own = row(name, said)
+                    own = row(name, said, one.traits)
                     own = own.model_copy(update={"box": one.box, "marks": one.marks})
-                    yield Judged(own, one.cell, said, last, one.contour)
+                    yield Judged(own, one.cell, said, last, one.contour, one.traits)
 
 
 def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:
@@ -162,7 +172,10 @@ def _read_ahead(
 
     def one(file: File) -> tuple[File, list[Seen] | CellError]:
         try:
-            return file, read(file)
+            found = read(file)
+            for cell in found:
+                _ = cell.traits  # measured here, beside the networks, and kept
+            return file, found
         except CellError as error:
             return file, error
         except (OSError, MemoryError) as error:

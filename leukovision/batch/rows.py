@@ -19,6 +19,7 @@ from leukovision import slide
 from leukovision.artifact import SlideSpec
 from leukovision.backbones import BACKBONES
 from leukovision.ensemble import Analysis
+from leukovision.explain.traits import NAMES, Traits
 from leukovision.slide import SlideDecision
 
 UNREADABLE = "could not be read"
@@ -31,8 +32,9 @@ class Row(BaseModel):
     """What is said of one cell: all None but `file` and `error` where a file could not be judged.
 
     A photo has a row for each of its cells, with "photo.png, cell 2" as `file`; `box` is where on the photo
-    it is (left, top, right, bottom; px) and `marks` what is wrong with its cut-out. The fields, in this
-    order, are the columns of every table of cells.
+    it is (left, top, right, bottom; px) and `marks` what is wrong with its cut-out. From `area` on they are
+    as in `explain.traits.Traits`, None where a trait cannot be measured. The fields, in this order, are the
+    columns of every table of cells.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +50,15 @@ class Row(BaseModel):
     error: str | None = Field(default=None, max_length=6000)
     box: str | None = Field(default=None, max_length=100)
     marks: str | None = Field(default=None, max_length=1000)
+    area: float | None = None
+    diameter: float | None = None
+    nucleus_to_cell: float | None = None
+    roundness: float | None = None
+    indentation: float | None = None
+    coarseness: float | None = None
+    nucleoli: int | None = None
+    basophilia: float | None = None
+    px_per_um: float | None = None
 
     @property
     def source(self) -> str:
@@ -68,8 +79,8 @@ COLUMNS = tuple(Row.model_fields)
 """Columns of the table of cells; their order does not change."""
 
 
-def row(name: str, analysis: Analysis) -> Row:
-    """The row of a cell; probabilities to four digits."""
+def row(name: str, analysis: Analysis, measured: Traits | None = None) -> Row:
+    """The row of a cell, with its traits if they were measured; figures to four digits."""
     own = {f"p_all_{key}": round(member.p_all, 4) for key, member in analysis.members.items()}
     return Row(
         file=name,
@@ -78,7 +89,14 @@ def row(name: str, analysis: Analysis) -> Row:
         in_domain=analysis.in_domain,
         reason=analysis.reason,
         **own,  # type: ignore[arg-type]
+        **(_of(measured) if measured else {}),
     )
+
+
+def _of(measured: Traits) -> dict[str, Any]:
+    """The traits as a row has them."""
+    found = {name: getattr(measured, name) for name in (*NAMES, "px_per_um")}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
 
 
 def slides(rows: Iterable[Row], spec: SlideSpec | None) -> dict[str, SlideDecision]:
@@ -159,8 +177,11 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = {name: pa.float64() if name.startswith("p_all") else pa.string() for name in COLUMNS}
-    schema = pa.schema(kinds | {"in_domain": pa.bool_()})
+    figures = (*NAMES, "px_per_um")
+    kinds = {
+        name: pa.float64() if name.startswith("p_all") or name in figures else pa.string() for name in COLUMNS
+    }
+    schema = pa.schema(kinds | {"in_domain": pa.bool_(), "nucleoli": pa.int64()})
     content = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist([one.model_dump() for one in rows], schema), content)
     return content.getvalue()

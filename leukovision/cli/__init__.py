@@ -15,7 +15,7 @@ import typer
 from leukovision.cli.analyse_command import analyse
 from leukovision.cli.cut_command import cut
 from leukovision.cli.demo_command import demo
-from leukovision.cli.evaluate_commands import calibrate, evaluate, figures, resave, trust
+from leukovision.cli.evaluate_commands import calibrate, evaluate, figures, resave, traits, trust
 from leukovision.cli.publish_commands import card, publish, space
 from leukovision.cli.train_commands import audit, distil, train
 
@@ -47,7 +47,7 @@ def main(
 
 # In the order of the help.
 for command in (
-    demo, analyse, cut, audit, train, distil, evaluate, resave, figures, calibrate, trust, card, publish,
-    space,
+    demo, analyse, cut, audit, train, distil, evaluate, resave, figures, calibrate, trust, traits, card,
+    publish, space,
 ):  # fmt: skip
     app.command()(command)

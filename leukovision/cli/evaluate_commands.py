@@ -1,4 +1,4 @@
-"""`leukovision evaluate`, `figures`, `calibrate`, `resave` and `trust`: how good an ensemble is."""
+"""`leukovision evaluate`, `figures`, `calibrate`, `resave`, `traits` and `trust`: how good an ensemble is."""
 
 from __future__ import annotations
 
@@ -174,6 +174,25 @@ def trust(
                 rows += saliency_benchmark.measure(loaded, own, chosen, thorough, show)
             content = saliency_benchmark.write(rows, out)
     Console().print(saliency_benchmark.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
+
+
+def traits(
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout.")],
+    out: Annotated[Path, typer.Option(help="Folder for traits.csv and traits.json.")],
+    only: Annotated[str, typer.Option(help=PARTS)] = "",
+    split: Annotated[str, typer.Option(help=SPLIT)] = "folds",
+    sample: Annotated[int | None, typer.Option(min=1, help="So many cells, evenly by subject.")] = None,
+) -> None:
+    """Measure what a haematologist looks at on labelled cells; traits.json goes into an ensemble's folder."""
+    from leukovision.evaluation import measured_traits, score
+
+    with errors_as_sentences():
+        images = _chosen(data, only, split)
+        images = score.sample(images, sample) if sample else images
+        with progress("cells") as advance:
+            rows = measured_traits.measure(images, partial(advance, of=len(images)))
+        content = measured_traits.write(rows, out)
+    Console().print(measured_traits.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 
 
 def _show_figures(content: dict[str, Any]) -> None:

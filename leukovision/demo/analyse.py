@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,10 +20,13 @@ from leukovision.batch.sources import why_not
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.demo.static import script
+from leukovision.demo.traits_panel import traits_html
 from leukovision.ensemble import Analysis, Ensemble
+from leukovision.explain import trait_ranges
 from leukovision.explain.faithfulness import Check, against_chance
 from leukovision.explain.methods import METHODS
 from leukovision.explain.overlay import is_dark, thumbnail
+from leukovision.explain.traits import Traits, traits
 from leukovision.i18n import ENGLISH, Texts
 
 SIDE = 400
@@ -44,6 +47,7 @@ class Shown:
     maps: render.Drawn | None
     name: str
     photo: photo.Photo | None = None
+    traits: Traits = field(default_factory=Traits)
 
 
 Result = tuple[str, str, str, str, Shown | None]
@@ -215,15 +219,18 @@ def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     """HTML of the result."""
+    ranges, decision = trait_ranges.of_ensemble(ensemble.found.folder), shown.analysis.decision
+    told = traits_html(shown.traits, decision, ranges, texts) if shown.traits.area else ""
     return render.result_html(
-        shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, measured=not shown.photo
+        shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, not shown.photo, told
     )
 
 
 def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
     picture = ensemble.input.picture(cell, SIDE)
     maps = None if of else render.drawn(ensemble, analysis)
-    return Shown(analysis, picture, maps, base_name(cell.name), of)
+    scale = of.outlines[of.chosen].px_per_um if of else None
+    return Shown(analysis, picture, maps, base_name(cell.name), of, traits(cell, scale))
 
 
 def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:

@@ -17,7 +17,9 @@ from leukovision.cell import Cell, CellError
 from leukovision.demo import decoding, guard
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
+from leukovision.explain import trait_ranges
 from leukovision.explain.methods import DEFAULT, METHODS, explain
+from leukovision.explain.traits import traits
 from leukovision.inference import BATCH
 
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
@@ -52,12 +54,17 @@ def endpoints(get_ensemble: Callable[[], Ensemble]) -> None:
         Returns:
             decision ("ALL", "healthy" or "unsure"), p_all (0 to 1), logit, members (by backbone: p_all,
             logit, and share, which sum to the logit), in_domain, reason (a sentence where it is unsure),
-            ensemble.
+            ensemble, traits (by name: value, None where it cannot be measured; unit; why not; nearer, the
+            class to whose training cells it is nearer, or "").
         """
         try:
             cell = decoding.cell(*_picture(picture), hasty=True)
             with at_once:
-                return as_json(get_ensemble().analyse([cell])[0])
+                ensemble = get_ensemble()
+                said = as_json(ensemble.analyse([cell])[0])
+                ranges = trait_ranges.of_ensemble(ensemble.found.folder)
+                told = trait_ranges.told(traits(cell), ranges)
+                return said | {"traits": {name: one.model_dump() for name, one in told.items()}}
         except (CellError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -37,7 +37,9 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
         if now is None or kind not in KINDS:
             return json.dumps({"said": texts("report.gone"), "number": event.number})
         try:
-            made = report.of_cell(get_ensemble(), now.analysis, now.picture, now.name, texts=texts).made(kind)
+            made = report.of_cell(
+                get_ensemble(), now.analysis, now.picture, now.name, texts=texts, measured=now.traits
+            ).made(kind)
         except (OSError, RuntimeError, StoreError) as error:
             visitor.log("a report could not be made", error)
             return json.dumps({"said": texts("batch.inside"), "number": event.number})

@@ -42,6 +42,7 @@ class Outline:
         marks: what is wrong with it.
         decision, p_all, in_domain: what the ensemble said.
         small: its cut-out, as a data URI.
+        px_per_um: of the cell's frame, where red cells of the photo gave the scale.
     """
 
     contour: np.ndarray
@@ -51,6 +52,7 @@ class Outline:
     p_all: float
     in_domain: bool
     small: str
+    px_per_um: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,8 @@ def _found(rgb: np.ndarray, name: str, of: Outline, what: str, drawn: np.ndarray
         if len(drawn) != 2:
             raise ValueError(sentence("no_box", name=name))
         (left, top), (right, bottom) = drawn.min(axis=0).round(), drawn.max(axis=0).round()
-        return cut(rgb, (int(left), int(top), int(right), int(bottom)), of.scale, name)
+        new = cut(rgb, (int(left), int(top), int(right), int(bottom)), of.scale, name)
+        return replace(new, px_per_um=_px_per_um(new, of))
     where: np.ndarray = of.contour
     if what in ("more", "less"):
         mask = Image.new("1", rgb.shape[1::-1])
@@ -145,14 +148,21 @@ def _found(rgb: np.ndarray, name: str, of: Outline, what: str, drawn: np.ndarray
         for x, y in drawn:
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=int(what == "more"))
         where = np.asarray(mask)
-    return replace(cut(rgb, where, of.scale, name), marks=of.marks)
+    again = cut(rgb, where, of.scale, name)
+    return replace(again, marks=of.marks, px_per_um=_px_per_um(again, of))
+
+
+def _px_per_um(found: Found, of: Outline) -> float | None:
+    """The scale of a cell's frame, from that of another cell of the photo."""
+    return of.px_per_um and of.px_per_um * found.scale / of.scale
 
 
 def _outline(found: Found, analysis: Analysis) -> Outline:
     small = data_uri(thumbnail(found.cell, 72))
     return Outline(
-        found.contour, found.scale, found.marks, analysis.decision, analysis.p_all, analysis.in_domain, small
-    )
+        found.contour, found.scale, found.marks, analysis.decision, analysis.p_all, analysis.in_domain, small,
+        found.px_per_um,
+    )  # fmt: skip
 
 
 def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException = "") -> str:

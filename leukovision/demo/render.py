@@ -94,6 +94,7 @@ def result_html(
     manifest: Manifest | None = None,
     texts: Texts = ENGLISH,
     measured: bool = True,
+    traits: str = "",
 ) -> str:
     """Everything that the page says of one cell.
 
@@ -104,6 +105,7 @@ def result_html(
         manifest: of the ensemble, for its thresholds and figures.
         texts: of a language.
         measured: whether the figures were measured on cells like this one.
+        traits: HTML of the cell's traits.
     """
     decide = manifest.thresholds.decide if manifest else 0.5
     figures = manifest.figures if manifest and measured else {}
@@ -111,7 +113,7 @@ def result_html(
     return (
         '<article class="lv-result">'
         f'<div class="lv-top">{_decision(analysis, decide, texts, figures)}{_parts(analysis, texts)}</div>'
-        f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}"
+        f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}{traits}"
         f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
         f"{texts('page.disclaimer')}</p>"
         "</article>"

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, HfApi, ModelCardData
 from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
 from leukovision import hub
-from leukovision.artifact import MANIFEST, SCORES, Manifest, StoreError, file_in
+from leukovision.artifact import MANIFEST, SCORES, TRAITS, Manifest, StoreError, file_in
 from leukovision.backbones import BACKBONES
 from leukovision.batch.sources import pictures
 from leukovision.cell import CellError, read_cell
@@ -58,7 +58,7 @@ def stage(
     out.mkdir(parents=True, exist_ok=True)
     names = [MANIFEST, *(member.file for member in manifest.members)]
     names += [manifest.domain.file] if manifest.domain else []
-    names += [SCORES] if (folder / SCORES).is_file() else []
+    names += [name for name in (SCORES, TRAITS) if (folder / name).is_file()]
     for name in names:
         shutil.copyfile(file_in(folder, name), out / name)
     if examples:

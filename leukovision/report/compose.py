@@ -18,14 +18,15 @@ from pydantic import BaseModel, field_validator
 from leukovision.batch import Row, counts, several
 from leukovision.cell import foreground, largest_part
 from leukovision.ensemble import Analysis, Ensemble
-from leukovision.explain import sentences
+from leukovision.explain import sentences, trait_ranges, trait_words
 from leukovision.explain.faithfulness import against_chance
 from leukovision.explain.overlay import COMBINED, cams, scale_of
+from leukovision.explain.traits import Traits
 from leukovision.hub import EMBEDDED
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.report.layout import batch_layout, cell_layout
 from leukovision.report.pictures import MOSAIC, cell_pictures, mosaic
-from leukovision.report.schema import BatchReport, CellReport, Check, Decider, Member, Together
+from leukovision.report.schema import BatchReport, CellReport, Check, Decider, Member, Together, Trait
 from leukovision.report.typeset import typeset
 
 KINDS = ("pdf", "png", "json")
@@ -87,6 +88,7 @@ def of_cell(
     name: str,
     made: datetime | None = None,
     texts: Texts = ENGLISH,
+    measured: Traits | None = None,
 ) -> Report:
     """A report on one cell. The quick check of its map is made here.
 
@@ -97,6 +99,7 @@ def of_cell(
         name: of its file; only the last part is told.
         made: when; now by default.
         texts: of a language.
+        measured: the traits of the cell.
     """
     name, thresholds = base_name(name), ensemble.manifest.thresholds
     first, then = sentences.headline(analysis, thresholds.decide, texts)
@@ -129,10 +132,27 @@ def of_cell(
         scale=scale_of(maps),
         sum=sentences.sum_line(analysis, texts),
         check=_check(ensemble, analysis, texts),
+        **(_traits(ensemble, analysis.decision, measured, texts) if measured and measured.area else {}),
     )  # fmt: skip
     return Report(
         content, cell_layout(content, analysis, said, texts), cell_pictures(content, analysis, picture)
     )
+
+
+def _traits(ensemble: Ensemble, decision: str, measured: Traits, texts: Texts) -> dict[str, Any]:
+    """The traits of a cell, each with its ranges, and in a sentence what they say to the decision."""
+    ranges = trait_ranges.of_ensemble(ensemble.found.folder)
+    told, traits = trait_ranges.told(measured, ranges), []
+    for name, one in told.items():
+        found, (_, factor) = ranges.traits.get(name) if ranges else None, measured.unit(name)
+        of = (
+            {kind: [value * factor for value in own] for kind, own in found.percentiles.items()}
+            if found
+            else {}
+        )
+        traits.append(Trait(name=name, ranges=of, **one.model_dump()))
+    words = [trait_words.agreement(decision, told, ranges, texts), trait_words.beware(ranges, texts)]
+    return {"traits": traits, "traits_words": " ".join(filter(None, words))}
 
 
 def of_batch(

@@ -18,6 +18,8 @@ from leukovision import artifact, hub
 from leukovision.backbones import BACKBONES
 from leukovision.batch import Row, together
 from leukovision.ensemble import Ensemble
+from leukovision.explain.trait_words import name_of
+from leukovision.explain.traits import NAMES
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.report.compose import Report, told
 
@@ -175,6 +177,7 @@ def _cell(row: Row, texts: Texts) -> dict[str, Any]:
     parts = [_quantity(name, chance) for name, chance in chances.items() if chance is not None]
     if row.in_domain is not None:
         parts.append({"code": {"text": texts("batch.columns.in_domain")}, "valueBoolean": row.in_domain})
+    parts += _traits(row, texts)
     if row.box:
         parts.append({"code": {"text": "left, top, right, bottom; px"}, "valueString": row.box})
     why = row.error or row.reason or ""
@@ -184,6 +187,22 @@ def _cell(row: Row, texts: Texts) -> dict[str, Any]:
         | _decided(row.decision, why, texts, "error" if row.error else "unknown")
         | ({"component": parts} if parts else {})
     )
+
+
+def _traits(row: Row, texts: Texts) -> list[dict[str, Any]]:
+    """What was measured on the cell: in um where a scale is known, else in px, as the name says."""
+    found = []
+    for name in NAMES:
+        value = getattr(row, name)
+        if value is None:
+            continue
+        said, scale, power = name_of(name, texts), row.px_per_um, {"area": 2, "diameter": 1}.get(name, 0)
+        if power and scale:
+            unit = "um2" if power == 2 else "um"
+            found.append(_quantity(said, value / scale**power, unit))
+        else:
+            found.append(_quantity(f"{said}, px{'²' * (power == 2)}" if power else said, value))
+    return found
 
 
 def _slide(rows: Sequence[Row], ensemble: Ensemble, texts: Texts) -> dict[str, Any]:
@@ -213,6 +232,7 @@ def _decided(decision: str | None, why: str, texts: Texts, absent: str) -> dict[
     }
 
 
-def _quantity(name: str, value: float) -> dict[str, Any]:
-    quantity = {"value": round(value, 4), "unit": "1", "system": UNITS, "code": "1"}
+def _quantity(name: str, value: float, code: str = "1") -> dict[str, Any]:
+    """A figure with its unit, by its code of UCUM."""
+    quantity = {"value": round(value, 4), "unit": code, "system": UNITS, "code": code}
     return {"code": {"text": name}, "valueQuantity": quantity}

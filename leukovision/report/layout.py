@@ -7,8 +7,10 @@ from typing import Any
 
 from leukovision.batch import UNREADABLE, Row
 from leukovision.ensemble import Analysis
-from leukovision.explain import sentences
+from leukovision.explain import sentences, trait_words
 from leukovision.explain.overlay import COMBINED
+from leukovision.explain.trait_ranges import Told
+from leukovision.explain.traits import COMPARED
 from leukovision.i18n import Texts
 from leukovision.report.schema import BatchReport, CellReport
 
@@ -53,12 +55,45 @@ def cell_layout(
         },
         "ticks": [tick.replace("-", "−") for tick in ticks],
         "note": texts("result.scale", scale=content.scale),
+        "traits": _traits(content, texts),
         "words": {
             "maps": texts("result.maps"),
             "to_all": texts("words.to_ALL"),
             "to_healthy": texts("words.to_healthy"),
         },
         "notes": [(texts("result.adds_up"), content.sum), *_notes(content, texts)],
+    }
+
+
+def _traits(content: CellReport, texts: Texts) -> dict[str, Any]:
+    """The table of traits; without rows where none were measured."""
+    told = {
+        one.name: Told(value=one.value, unit=one.unit, why=one.why, nearer=one.nearer)
+        for one in content.traits
+    }
+    classes = sorted({kind for one in content.traits for kind in one.ranges})
+
+    def span(name: str, unit: str, own: Sequence[float]) -> str:
+        low, middle, high = (trait_words.figure(name, own[place], unit, texts) for place in (0, 2, 4))
+        return texts("traits.span", low=low.removesuffix(unit).strip(), middle=middle, high=high)
+
+    rows = [
+        [
+            trait_words.name_of(one.name, texts),
+            trait_words.value_line(one.name, told, texts),
+            *(span(one.name, one.unit, one.ranges[kind]) if kind in one.ranges else "" for kind in classes),
+            texts(f"words.{one.nearer}") if one.nearer else "",
+        ]
+        for one in content.traits
+        if one.name in COMPARED
+    ]
+    heads = [texts("traits.range_head", decision=texts(f"words.{kind}")) for kind in classes]
+    return {
+        "title": texts("traits.title"),
+        "head": [texts("traits.column"), texts("traits.value"), *heads, texts("traits.side")],
+        "rows": rows,
+        "words": content.traits_words,
+        "note": texts("traits.note"),
     }
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from leukovision.batch import Row
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 """Of `docs/report.schema.json`: the second figure rises with what is added, the first with other changes."""
 
 
@@ -48,8 +48,21 @@ class Check(_Part):
     words: str
 
 
+class Trait(_Part):
+    """What was measured on the cell itself; no network has a say in it."""
+
+    name: str = Field(description="As in explain.traits.Traits.")
+    value: float | None = Field(description="None where it cannot be measured.")
+    unit: str = Field(description="Empty for a mere number.")
+    why: str = Field(description="Why there is no value.")
+    nearer: str = Field(description="The class whose training cells it is nearer to; empty for neither.")
+    ranges: dict[str, list[float]] = Field(
+        description="Of the training cells, by class: the 5th, 25th, 50th, 75th and 95th percentile."
+    )
+
+
 class _Report(_Part):
-    schema_version: Literal["1.3"] = "1.3"
+    schema_version: Literal["1.4"] = "1.4"
     made: datetime = Field(description="When the report was made, UTC.")
     language: str = Field(description="Of its sentences; a tag as browsers use it.")
     ensemble: Decider
@@ -78,6 +91,8 @@ class CellReport(_Report):
     scale: float = Field(description="What has full colour on the maps, logits.")
     sum: str
     check: Check | None = None
+    traits: list[Trait] = []
+    traits_words: str = Field(default="", description="Which traits are on the side of the decision.")
 
 
 class Together(_Part):

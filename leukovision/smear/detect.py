@@ -51,6 +51,7 @@ class Found:
         cell: cut out on black and scaled as the training cells are.
         scale: px of the cell's frame for a px of the photo.
         marks: what is wrong with it, of `TOUCHES`, `BLURRED`, `BROKEN` and `LOBED`.
+        px_per_um: of the cell's frame, where red cells of the photo gave the scale.
     """
 
     box: tuple[int, int, int, int]
@@ -58,6 +59,7 @@ class Found:
     cell: Cell
     scale: float
     marks: tuple[str, ...] = ()
+    px_per_um: float | None = None
 
 
 def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str | None = None) -> list[Found]:
@@ -80,7 +82,7 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     seen = look(rgb)
     if seen is None:
         return []
-    parts, zoom, size = seen
+    parts, zoom, size, _ = seen
     labels = nuclei(parts, size * zoom)
     if labels.max() > MOST:
         raise CellError(too_many(name))
@@ -88,10 +90,11 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     found = _without_fragments(_marked(rgb, seen, labels, contours, NARROWEST))
     found.sort(key=lambda one: one[0][:, 1].mean())
     scale = PX_PER_UM * RED_CELL / size
-    return [
-        replace(cut(rgb, contour, scale, sentence("cell_of", name=name, number=number)), marks=own)
-        for number, (contour, own) in enumerate(found, 1)
+    cells = [
+        cut(rgb, contour, scale, sentence("cell_of", name=name, number=number))
+        for number, (contour, _) in enumerate(found, 1)
     ]
+    return [_judged(one, own, seen, scale) for one, (_, own) in zip(cells, found, strict=True)]
 
 
 def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -> list[Found]:
@@ -124,7 +127,14 @@ def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -
     for number, contour in enumerate(contours, 1):
         labels[mask_of(contour, labels.shape) & (seen.parts[..., NUCLEUS] > 0.5)] = number
     wrong = _marked(rgb, seen, labels, contours)
-    return [replace(one, marks=own) for one, (_, own) in zip(found, wrong, strict=True)]
+    scale = PX_PER_UM * RED_CELL / seen.size
+    return [_judged(one, own, seen, scale) for one, (_, own) in zip(found, wrong, strict=True)]
+
+
+def _judged(found: Found, marks: tuple[str, ...], seen: Seen, scale: float) -> Found:
+    """The cell with what is wrong with it, and with the scale of its frame, if it was measured."""
+    px_per_um = PX_PER_UM * found.scale / scale if seen.measured else None
+    return replace(found, marks=marks, px_per_um=px_per_um)
 
 
 def _marked(
@@ -138,7 +148,7 @@ def _marked(
         contours: of the cells, px of what is seen.
         narrowest: what is less wide is left out, in red cells.
     """
-    parts, zoom, size = seen
+    parts, zoom, size, _ = seen
     amounts = scraps(parts, labels, contours, size * zoom)
     return [
         (contour / zoom, marks(rgb, contour / zoom, amount, is_lobed(parts, contour, size * zoom), size))
@@ -230,7 +240,7 @@ def _in_box(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     seen = look_at(photo[y : bottom + margin, x : right + margin], size)
     if seen is None:
         return np.asarray(ellipse)
-    parts, zoom, _ = seen
+    parts, zoom, *_ = seen
     inside = np.zeros(parts.shape[:2], dtype=bool)
     rows, columns = (
         slice(round((low - start) * zoom), round((high - start) * zoom))

@@ -35,11 +35,13 @@ class Seen(NamedTuple):
         parts: (h, w, 3) float32 of `tissue`.
         zoom: how much larger than the photo that is.
         size: diameter of a red cell, px of the photo.
+        measured: whether red cells of the photo gave it, and not how large its white cells are.
     """
 
     parts: np.ndarray
     zoom: float
     size: float
+    measured: bool = True
 
 
 def look(rgb: np.ndarray) -> Seen | None:
@@ -65,7 +67,7 @@ def look(rgb: np.ndarray) -> Seen | None:
         if np.isnan(width) or abs(np.log(width / WHITE_CELL / size)) < 0.15:
             break
         size = width / WHITE_CELL
-    return seen
+    return seen and seen._replace(measured=False)
 
 
 def look_at(rgb: np.ndarray, size: float, known: Stains | None = None) -> Seen | None:

@@ -18,6 +18,7 @@ from leukovision.backbones import BACKBONES
 from leukovision.batch import zip_files
 from leukovision.cell import CellError, read_picture
 from leukovision.demo import photo as page
+from leukovision.explain.traits import NAMES
 
 
 def png(seed: int) -> bytes:
@@ -42,7 +43,13 @@ def test_the_table_has_a_column_for_each_backbone_in_order():
     own = tuple(column for column in batch.COLUMNS if column.startswith("p_all_"))
     assert own == tuple(f"p_all_{name}" for name in BACKBONES)
     assert batch.COLUMNS[:3] == ("file", "decision", "p_all")
-    assert batch.COLUMNS[-3:] == ("error", "box", "marks")
+    assert batch.COLUMNS[8:11] == ("error", "box", "marks")
+    assert batch.COLUMNS[11:] == (*NAMES, "px_per_um"), "what was added later stands at the end"
+
+
+def test_a_table_of_before_there_were_traits_is_read():
+    old = {"file": "a.png", "decision": "ALL", "p_all": 0.9, "in_domain": True, "reason": "", "error": None}
+    assert batch.Row.model_validate(old).area is None
 
 
 def test_pictures_of_a_zip_are_judged_as_those_of_a_folder(ensemble: Ensemble, drawn, tmp_path):
@@ -232,6 +239,7 @@ def test_a_photo_has_a_row_for_each_of_its_cells_that_says_what_the_page_says_of
             assert one.row.p_all == pytest.approx(outline.p_all, abs=1e-3)
             assert (one.row.decision, one.row.in_domain) == (outline.decision, outline.in_domain)
             left, top, right, bottom = map(int, one.row.box.split())
+            assert one.row.area and one.row.px_per_um == outline.px_per_um
             assert (outline.contour >= (left, top)).all() and (outline.contour <= (right, bottom)).all()
     assert found[2].row.file == f"{path}/cell.png" and found[2].row.box is None
 

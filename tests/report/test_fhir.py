@@ -25,8 +25,9 @@ client = pytest.importorskip("fhirclient.models.bundle")
 
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 ROWS = [
-    batch.Row(file="/home/someone/a.png", decision="ALL", p_all=0.93, p_all_xception=0.9, in_domain=True),
-    batch.Row(file="/home/someone/b.png", decision="healthy", p_all=0.1, in_domain=True),
+    batch.Row(file="/home/someone/a.png", decision="ALL", p_all=0.93, p_all_xception=0.9, in_domain=True,
+              area=36_100, nucleoli=2, px_per_um=19),
+    batch.Row(file="/home/someone/b.png", decision="healthy", p_all=0.1, in_domain=True, area=36_100),
     batch.Row(
         file="/home/someone/s.jpg, cell 2", decision="unsure", p_all=0.5, in_domain=False,
         reason="There is more than one thing in this picture; the ensemble was trained on single cells.",
@@ -100,6 +101,12 @@ def test_it_says_what_was_decided_and_why_nothing_was(made: bytes) -> None:
     parts = {one["code"]["text"]: one for one in first["component"]}
     assert parts["p(ALL)"]["valueQuantity"]["value"] == 0.93
     assert parts["p(ALL), Xception"]["valueQuantity"]["value"] == 0.9 and "p(ALL), InceptionV3" not in parts
+    area = parts["size of the cell"]["valueQuantity"]
+    assert area == {"value": 100, "unit": "um2", "system": fhir.UNITS, "code": "um2"}
+    assert parts["nucleoli"]["valueQuantity"]["value"] == 2 and "roundness of the nucleus" not in parts
+    assert "size of the cell, px²" in [one["code"]["text"] for one in second["component"]], (
+        "no scale is known"
+    )
     assert "valueCodeableConcept" not in unsure and "single cells" in unsure["dataAbsentReason"]["text"]
     assert [one["text"] for one in unsure["note"]] == ["s.jpg, cell 2", "out of focus"]
     assert bad["dataAbsentReason"]["coding"][0]["code"] == "error" and "component" not in bad

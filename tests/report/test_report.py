@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from leukovision import Ensemble, batch, cli, read_cell, report, synthetic
 from leukovision.artifact import SlideSpec
 from leukovision.cli import loading
+from leukovision.explain.traits import NAMES, traits
 from leukovision.i18n import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,8 @@ NAME = "/home/someone/#strong[a] *b* $c$ <d> @e.png"
 def one(ensemble: Ensemble) -> report.Report:
     cell = read_cell(synthetic.paint(synthetic.blast_like(4), seed=4))
     (analysis,) = ensemble.analyse([cell])
-    return report.of_cell(ensemble, analysis, ensemble.input.picture(cell, report.SIDE), NAME, MADE)
+    picture = ensemble.input.picture(cell, report.SIDE)
+    return report.of_cell(ensemble, analysis, picture, NAME, MADE, measured=traits(cell))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,18 @@ def test_the_sum_adds_up_in_figures(one: report.Report):
     assert sum(member["share"] for member in content["members"]) == pytest.approx(content["logit"])
     assert content["check"]["by_map"][0] == pytest.approx(content["p_all"], abs=1e-5)
     assert len(content["check"]["shares"]) == len(content["check"]["by_chance"])
+
+
+def test_a_report_tells_the_traits_of_the_cell_and_what_they_say_to_the_decision(
+    one: report.Report, tmp_path
+):
+    content = json.loads(one.made("json"))
+    told = {trait["name"]: trait for trait in content["traits"]}
+    assert tuple(told) == NAMES and told["area"]["value"] > 10_000 and told["area"]["unit"] == "px²"
+    assert all((trait["value"] is None) == bool(trait["why"]) for trait in told.values())
+    assert content["traits_words"]
+    text = " ".join(text_of(one.made("pdf"), tmp_path, "pdftotext").split())
+    assert "roundness of the nucleus" in text and "haematologist" in text
 
 
 def test_the_schema_in_docs_is_that_of_the_code(one: report.Report, many: report.Report):
