@@ -75,27 +75,10 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: boo
         return json.dumps(answer | {"secret": secret, "steers": steers, "door": door})
 
     def work(reply: str) -> None:
-        secret = str(json.loads(reply or "{}").get("secret"))
-        now = ROUNDS.at(secret)
-        asked = now and now.cell
-        if not now or not asked or secret != now.opener:
-            return
-        place, stage = now.place, now.stage
-        if asked.decision and (stage != "maps" or asked.maps):
-            return
-        cell, _ = lesson.dealt(cells, are_drawn, now.seed, place)
-        try:
-            ensemble = get_ensemble()
-        except StoreError:
-            ROUNDS.answer(now, asked, "none", 0.0)
-            return
-        if not asked.decision:
-            analysis = ensemble.analyse([cell])[0]
-            ROUNDS.answer(now, asked, analysis.decision, analysis.p_all)
-        else:
-            found = rated(ensemble, cell)
-            random.Random(f"{now.seed} {place}").shuffle(found)
-            ROUNDS.offer(now, asked, tuple(found))
+        now = ROUNDS.at(str(json.loads(reply or "{}").get("secret")))
+        if now and now.cell:
+            cell, _ = lesson.dealt(cells, are_drawn, now.seed, now.place)
+            ask(get_ensemble, now, now.cell, cell)
 
     quick: dict[str, Any] = {
         "show_progress": "hidden", "api_visibility": "private", "concurrency_id": "class",
@@ -113,6 +96,24 @@ def part(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: boo
     panel.submit(act, outputs=reply, **quick).then(
         work, inputs=reply, show_progress="hidden", api_visibility="private", **guard.IN_TURN
     )
+
+
+def ask(get_ensemble: Callable[[], Ensemble], now: rounds.Round, asked: rounds.Cell, cell: Cell) -> None:
+    """Have the ensemble do what a round waits for, if anything: decide on its cell, or draw its maps."""
+    if asked.decision and (now.stage != "maps" or asked.maps):
+        return
+    try:
+        ensemble = get_ensemble()
+    except StoreError:
+        ROUNDS.answer(now, asked, "none", 0.0)
+        return
+    if not asked.decision:
+        analysis = ensemble.analyse([cell])[0]
+        ROUNDS.answer(now, asked, analysis.decision, analysis.p_all)
+    elif asked.decision != "none":
+        found = rated(ensemble, cell)
+        random.Random(f"{now.seed} {now.place}").shuffle(found)
+        ROUNDS.offer(now, asked, tuple(found))
 
 
 def rated(ensemble: Ensemble, cell: Cell) -> list[rounds.Map]:
@@ -302,10 +303,12 @@ def _steer(now: rounds.Round, cell: rounds.Cell, texts: Texts) -> str:
     """Buttons with which the opener goes on."""
     ready = cell.decision and (now.stage != "maps" or cell.maps)
     state = "" if ready else " disabled"
+    # Without an ensemble there are no maps.
+    steps = [one for one in rounds.ONWARD[now.stage] if one != "maps" or cell.decision != "none"]
     return "".join(
         f'<button type="button" class="lv-button{"" if number else " lv-main"}" data-act="go" '
         f'data-value="{stage}" data-place="{now.place}"{state}>{texts(f"teach.class.go.{stage}")}</button>'
-        for number, stage in enumerate(rounds.ONWARD[now.stage])
+        for number, stage in enumerate(steps)
     )
 
 
