@@ -57,7 +57,7 @@ document.addEventListener('lv-round', ({ detail }) => {
   const button = box().querySelector('.lv-leave');
   button.textContent = steers ? button.dataset.end : button.dataset.leave;
   if (detail.door) put('door', detail.door);
-  if (stream && detail.secret === secret) return;
+  if (stream && stream.readyState !== EventSource.CLOSED) return;
   secret = detail.secret;
   sessionStorage.setItem(KEY, secret);
   watchRound();
@@ -96,4 +96,4 @@ const enter = (attempts) => {
   send('join', { code });
   waiting = setTimeout(enter, 3000, attempts - 1);
 };
-if (code || secret) enter(5);
+if (code || secret) enter(40);
