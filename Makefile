@@ -60,6 +60,8 @@ figures: $(RUN) $(HELD_OUT) $(RUN)-without-far
 	$(BIN)/leukovision resave $(RUN) $(CNMC)/training_data --sample 160 --out $(RUN)-resaved
 	$(BIN)/leukovision card $(RUN) $(RUN)-figures/figures.json --shift $(RUN)-figures-far/figures.json \
 		--saved-again $(RUN)-resaved/saved_again.json
+	$(BIN)/leukovision traits $(CNMC)/training_data --out $(RUN)-traits
+	cp $(RUN)-traits/traits.json $(RUN)
 
 # How far the maps can be trusted, on cells that the networks had not seen.
 trust: $(RUN)-without-far

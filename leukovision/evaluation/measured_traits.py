@@ -106,7 +106,7 @@ def as_markdown(content: Ranges) -> str:
     lines = []
     for name, one in content.traits.items():
         ranges = [
-            f"{own[2]:.4g} ({own[0]:.4g} to {own[4]:.4g}), {one.cells[kind]}"
+            "{1} ({0} to {2}), {3}".format(*map(_short, (own[0], own[2], own[4])), one.cells[kind])
             for kind in CLASSES
             for own in [one.percentiles[kind]]
         ]
@@ -116,3 +116,7 @@ def as_markdown(content: Ranges) -> str:
         ]
         lines.append([name.replace("_", " "), *ranges, *figures])
     return grid(head, lines)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -17,7 +17,7 @@ def name_of(trait: str, texts: Texts = ENGLISH) -> str:
 def figure(trait: str, value: float, unit: str, texts: Texts = ENGLISH) -> str:
     """A value with its unit: "37 400 px²", "0.93"."""
     if not unit:
-        return texts.figure(value, "g" if trait == "nucleoli" else ".2f")
+        return texts.figure(value, {"nucleoli": "g", "indentation": ".3f"}.get(trait, ".2f"))
     # Parted by thin spaces, which no language takes for a decimal mark.
     shown = f"{value:,.0f}".replace(",", "\u202f") if value >= 100 else texts.figure(value, ".3g")
     return f"{shown} {unit}"
