@@ -14,8 +14,8 @@ from leukovision.i18n import ENGLISH, Sentence
 Code = Literal[
     "one_colour", "empty", "no_image", "stored", "no_scale", "as_text", "no_pydicom", "no_light",
     "broken", "too_large", "given_up", "not_read", "busy", "animated", "too_small", "not_on_black",
-    "second", "far", "smaller", "larger", "colours", "less_contrast", "more_contrast", "less_sharp",
-    "grainy", "between", "together_between", "none_known", "one_by_one", "embedded", "cached",
+    "second", "compressed", "far", "smaller", "larger", "colours", "less_contrast", "more_contrast",
+    "less_sharp", "grainy", "between", "together_between", "none_known", "one_by_one", "embedded", "cached",
     "not_cached", "half_cached", "hub_error", "hub_away", "no_manifest", "no_json", "newer",
     "not_whole", "changed", "cache_locked", "link_out", "no_file", "not_finite", "tensor_large",
     "tensor_variance", "tensor_scale", "no_repository", "no_revision", "gated", "mark_touches",

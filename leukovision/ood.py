@@ -1,8 +1,8 @@
 """A `Cell` and its pooled features come in; why it is unlike the training cells, or "", goes out.
 
 Far from its training data a network is often sure and wrong (Hendrycks & Gimpel 2017, arXiv:1610.02136), so
-its probability cannot tell. Four questions do, in turn: is it on black, is it one cell, does it look like a
-training cell, and do the networks see in it what they saw in those?
+its probability cannot tell. Five questions do, in turn: is it on black, is it one cell, was it compressed
+hard, does it look like a training cell, and do the networks see in it what they saw in those?
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ LOOKS = (
 
 TWO = 2 / 3
 """From this part of the largest disc's radius on, a second disc is a second cell: see `second`."""
+
+BLOCKS = 1.6
+"""From here on `blocks` says that a picture was compressed hard. The most of 1,000 training cells is 1.53; in
+the median JPEG of quality 90 makes it 1.46, of 85 1.80, of 75 2.11."""
+
+BLOCK = 8
+"""Side of the blocks that JPEG and the like compress one by one, px."""
 
 FALSE_ALARMS = 0.01
 """Share of held-out cells that may lie beyond the limit of `Domain.distance`."""
@@ -69,6 +76,8 @@ class Domain:
             return NOT_ON_BLACK
         if second(cell) >= TWO:
             return sentence("second")
+        if blocks(cell) >= BLOCKS:
+            return sentence("compressed")
         found = looks(cell)
         return "" if self.oddity(found) <= self.looks_limit else self._why_odd(found)
 
@@ -163,6 +172,25 @@ def second(cell: Cell) -> float:
     radius = max(own[row, column], 1.0)
     beside = 2 * np.sqrt((rows - row) ** 2 + (columns - column) ** 2) - radius
     return max(float(np.minimum(depth, beside).max() / radius), 0.0)
+
+
+def blocks(cell: Cell) -> float:
+    """How much of the light changes between the blocks that JPEG and the like compress one by one.
+
+    Returns:
+        The mean step between neighbouring pixels across the places, `BLOCK` px apart, at which it is
+        largest, over the median of all places: by chance somewhat above 1 (after Wang, Sheikh & Bovik, No-
+        reference perceptual quality assessment of JPEG compressed images, ICIP 2002). The rim does not count.
+    """
+    inside = ndimage.binary_erosion(cell.outline[cell.box], iterations=6)
+    grey = cell.pixels[cell.box].astype(np.float32).mean(axis=-1)
+    product = 1.0
+    for steps, seen in ((np.diff(grey, axis=0), inside[1:]), (np.diff(grey.T, axis=0), inside.T[1:])):
+        places = np.arange(len(seen)) % BLOCK
+        sums = np.bincount(places, np.where(seen, np.abs(steps), 0).sum(axis=1), BLOCK)
+        means = sums / np.maximum(np.bincount(places, seen.sum(axis=1), BLOCK), 1)
+        product *= float(means.max() / max(np.median(means), 0.01))
+    return float(np.sqrt(product))
 
 
 def _halved(grey: np.ndarray, sigma: float) -> np.ndarray:

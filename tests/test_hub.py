@@ -121,7 +121,8 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
     (own,) = ensemble.analyse([read_cell(picture)])
     digest = hashlib.sha256(np.ascontiguousarray(own.cam)).hexdigest()
     status, lines = run("-c", JUDGE, pinned, "me/leuko@v1.2")
-    assert lines[-4:] == [f"{own.p_all!r} {digest}", f"compact 2.0 ({pinned})"] * 2
+    whose = f"{ensemble.manifest.name} {ensemble.manifest.version} ({pinned})"
+    assert lines[-4:] == [f"{own.p_all!r} {digest}", whose] * 2
 
 
 def said(*command: str | Path) -> tuple[int, str]:

@@ -91,7 +91,7 @@ def tinted(cell: np.ndarray, channel: int, factor: float) -> np.ndarray:
 
 def recompressed(cell: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
-    Image.fromarray(cell).save(file, "JPEG", quality=80)
+    Image.fromarray(cell).save(file, "JPEG", quality=90)
     return np.asarray(Image.open(file))
 
 
@@ -183,6 +183,18 @@ def test_real_cells_stay_in_also_turned_mirrored_or_a_little_brighter(
         [recompressed(cell) for cell in inside],
     ):
         assert rejected(ensemble, [np.ascontiguousarray(cell) for cell in changed]) <= 1 / len(inside)
+
+
+def test_a_picture_that_was_compressed_hard_is_noticed(ensemble: Ensemble, pixels: list[np.ndarray]) -> None:
+    def saved(picture: np.ndarray, quality: int) -> np.ndarray:
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file))
+
+    for quality, share in ((95, 0.0), (75, 1.0)):
+        analyses = ensemble.analyse([read_cell(saved(picture, quality)) for picture in pixels])
+        told = [str(a.reason).startswith("This picture was compressed") for a in analyses]
+        assert abs(np.mean(told) - share) < 0.05
 
 
 def test_without_statistics_only_black_around_it_is_asked_for(ensemble: Ensemble, tmp_path: Path) -> None:

@@ -74,8 +74,12 @@ def _traits(content: CellReport, texts: Texts) -> dict[str, Any]:
     classes = sorted({kind for one in content.traits for kind in one.ranges})
 
     def span(name: str, unit: str, own: Sequence[float]) -> str:
-        low, middle, high = (trait_words.figure(name, own[place], unit, texts) for place in (0, 2, 4))
-        return texts("traits.span", low=low.removesuffix(unit).strip(), middle=middle, high=high)
+        # The unit stands beside the cell's own value.
+        low, middle, high = (
+            trait_words.figure(name, own[place], unit, texts).removesuffix(unit).strip()
+            for place in (0, 2, 4)
+        )
+        return texts("traits.span", low=low, middle=middle, high=high)
 
     rows = [
         [

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from leukovision.training.augment import augmented
 from leukovision.training.dataset import Image
 from leukovision.training.recipe import Progress, Recipe
 from leukovision.training.sampling import areas, chances
-
-if TYPE_CHECKING:
-    pass
 
 MOMENTUM = 0.95
 """Of the batch norms' running statistics while training: short runs have no time for the usual 0.99."""

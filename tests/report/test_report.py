@@ -67,12 +67,13 @@ def test_a_pdf_is_tagged_with_title_language_and_a_text_for_each_picture(one: re
     assert b"/S/TH" in pdf and b"/S/H1" in pdf
 
 
-def test_a_pdf_says_in_words_what_the_page_says(one: report.Report, tmp_path: Path):
+def test_a_pdf_says_in_words_what_the_page_says(ensemble: Ensemble, one: report.Report, tmp_path: Path):
+    whose = f"{ensemble.source.name} {ensemble.source.version}"
     content, said = one.content, text_of(one.made("pdf"), tmp_path, "pdftotext")
     said = " ".join(said.split())
     assert isinstance(content, report.CellReport)
     for words in (content.headline, content.sum, content.check.words, content.unseen, content.limits,
-                  "Not a medical device", "2026-01-02 03:04 UTC", "compact 2.0"):  # fmt: skip
+                  "Not a medical device", "2026-01-02 03:04 UTC", whose):  # fmt: skip
         assert " ".join(words.split()) in said, words
     info = text_of(one.made("pdf"), tmp_path, "pdfinfo")
     assert re.search(r"Tagged: +yes", info) and re.search(r"Title: +Report on #strong\[a\]", info)
