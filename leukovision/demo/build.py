@@ -45,7 +45,7 @@ from leukovision.demo.static import FOLDER, SHEETS, script
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
-from leukovision.i18n import ENGLISH, Texts
+from leukovision.i18n import ENGLISH, LANGUAGES, Texts
 
 SESSIONS = 500
 """Visitors that are remembered at once: those who ask by curl never say that they are gone."""
@@ -208,6 +208,7 @@ def serve(
         page = build(ensemble, examples, after=up)
         queue = turns.Turns(page._queue)
         outside = [
+            Middleware(visitor.Language),
             Middleware(headers.Policy, named=named, share=share),
             Middleware(guard.Guard, turns=queue, per_minute=per_minute),
         ]
@@ -281,8 +282,18 @@ def header_html(texts: Texts = ENGLISH) -> str:
     return (
         f'<header class="lv-head" lang="{texts.language}"><div><h1>{texts("page.title")}</h1>'
         f"<p>{texts('page.what')}</p></div>"
-        f'<p class="lv-badge" role="note">{texts("page.disclaimer")}</p></header>'
+        f'<p class="lv-badge" role="note">{texts("page.disclaimer")}</p>{_languages(texts)}</header>'
     )
+
+
+def _languages(texts: Texts) -> str:
+    """A link to the page in each other language."""
+    links = "".join(
+        f'<a href="?lang={tag}" lang="{tag}" hreflang="{tag}">{escape(other("page.language"))}</a>'
+        for tag, other in LANGUAGES.items()
+        if tag != texts.language
+    )
+    return f'<nav class="lv-languages" aria-label="{texts("page.languages")}">{links}</nav>'
 
 
 def footer_html(source: str | None, ready: bool | None, file: str = "", texts: Texts = ENGLISH) -> str:
@@ -314,7 +325,9 @@ def _links(texts: Texts) -> str:
             "code": f"{files}/tree/main",
             "docs": f"{files}/blob/main/docs/index.md",
             "lesson": f"{files}/blob/main/docs/lesson.md",
+            "api": f"{files}/blob/main/docs/programs.md",
         } | found
+    found["paper"] = "https://doi.org/10.1109/CVPR.2016.319"
     found["licence"] = "https://www.apache.org/licenses/LICENSE-2.0"
     links = "".join(
         f'<a href="{where}" target="_blank" rel="noopener">{texts(f"page.{key}")}</a>'

@@ -115,6 +115,33 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
     )
 
 
+def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> str:
+    """A share of each healthy subject, the highest first, against chance.
+
+    Args:
+        rows: name, and share from 0 to 1.
+        up: what a bar says.
+        texts: of a language.
+    """
+    ordered = sorted(rows, key=lambda row: (-row[1], row[0]))
+    wide = (WIDTH - LEFT - RIGHT) / max(len(ordered), 1)
+    parts = _rules(texts)
+    for place, (name, share) in enumerate(ordered):
+        left, said = LEFT + 1 + place * wide, escape(f"{name}: {texts.figure(share, '.2f')}")
+        below = f"translate({left + wide * 0.6:.1f} {_y(0) + 14:.1f}) rotate(-60)"
+        parts.append(
+            f'<rect class="lv-bar-healthy" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
+            f'height="{max(_y(0) - _y(share), 1):.1f}"><title>{said}</title></rect>'
+            f'<text text-anchor="end" transform="{below}">{escape(name)}</text>'
+        )
+    words = ", ".join(f"{name} {texts.figure(share, '.2f')}" for name, share in ordered)
+    return (
+        f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(f"{up}: {words}")}">{"".join(parts)}</svg>'
+        f"<figcaption>{escape(up)}</figcaption></figure>"
+    )
+
+
 def _rules(texts: Texts) -> list[str]:
     """Lines and figures at 0, a half and 1."""
     return [

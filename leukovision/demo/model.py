@@ -61,11 +61,33 @@ def model_html(found: Found, texts: Texts = ENGLISH) -> str:
     return (
         '<article class="lv-model">'
         f"<h2>{escape(manifest.name)} {escape(manifest.version)}</h2>"
+        f"{_story(known, manifest, texts)}{_weak(known, manifest, texts) if known else ''}"
+        f"{_limits(manifest, texts)}{_figures(manifest, texts)}{_members(manifest, texts)}{plots}"
         f"<p>{texts('model.origin', origin=escape(texts.said(found.origin)))}</p>"
         f'<p lang="en">{escape(manifest.intended_use)}</p>'
-        f"{_members(manifest, texts)}{_figures(manifest, texts)}"
-        f"{plots}{_limits(manifest, texts)}{_card(found.folder, texts)}</article>"
+        f"{_card(found.folder, texts)}</article>"
     )
+
+
+def _story(known: scores.Scores | None, manifest: Manifest, texts: Texts) -> str:
+    """What it comes to, in a sentence and a picture; what is not known is not said."""
+    unseen = manifest.figures.get("unseen")
+    unseen = unseen if isinstance(unseen, Mapping) else {}
+    ensemble, decided = unseen.get("ensemble"), unseen.get("decided")
+    ensemble = ensemble if isinstance(ensemble, Mapping) else {}
+    decided = decided if isinstance(decided, Mapping) else {}
+    pairs, share, right = ensemble.get("matched_auc"), decided.get("coverage"), decided.get("accuracy")
+    said = []
+    if _figure(share, texts) and _figure(right, texts):
+        least = at_least(right["low"])  # type: ignore[index]
+        said.append(texts("model.story", share=100 * share["value"], least=least))  # type: ignore[index]
+    if _figure(pairs, texts):
+        said.append(texts("model.story_pairs", pairs=100 * pairs["value"]))  # type: ignore[index]
+    picture = ""
+    if known and 0 < known.is_all.sum() < len(known.is_all):
+        picture = charts.bars(scores.by_donor(known), texts("model.donors"), texts)
+    words = f'<p class="lv-story">{" ".join(said)}</p>' if said else ""
+    return f'{words}<div class="lv-charts">{picture}</div>' if picture else words
 
 
 def _members(manifest: Manifest, texts: Texts) -> str:
@@ -172,7 +194,7 @@ def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
 
 
 def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
-    """Calibration, ROC, and the cells called right of each subject; who is weak."""
+    """Calibration, ROC, and the cells called right of each subject."""
     p_all = found.values["p_all"]
     says = p_all >= manifest.thresholds.decide
     rows = scores.by_subject(found, says)
@@ -187,6 +209,17 @@ def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
         [(texts("result.ensemble"), *operating(p_all, found.is_all)), chance],
         texts("model.alarms"), texts("model.roc", auc=scores.auc(found, "p_all")), ticks, texts=texts,
     )  # fmt: skip
+    unseen = texts("teach.unseen", cells=len(found.is_all), subjects=len(rows))
+    return _section(
+        texts("model.plots"),
+        f'<div class="lv-charts">{calibration}{roc}{charts.subjects(rows, texts("model.by_subject"), texts)}'
+        f"</div><p>{unseen}</p>",
+    )
+
+
+def _weak(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+    """Whom it fails."""
+    rows = scores.by_subject(found, found.values["p_all"] >= manifest.thresholds.decide)
     heads = "".join(
         f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("subject", "class", "cells", "right")
     )
@@ -197,12 +230,7 @@ def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
         for name, is_all, share, count in weak
     )
     table = _table(heads, listed) if listed else f"<p>{texts('chart.nobody')}</p>"
-    unseen = texts("teach.unseen", cells=len(found.is_all), subjects=len(rows))
-    return _section(
-        texts("model.plots"),
-        f'<div class="lv-charts">{calibration}{roc}{charts.subjects(rows, texts("model.by_subject"), texts)}'
-        f"</div><p>{unseen}</p>",
-    ) + _section(texts("model.weak", share=100 * WEAK), table)
+    return _section(texts("model.weak", share=100 * WEAK), table)
 
 
 def reliability(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[float]]:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from leukovision import synthetic
-from leukovision.i18n import ENGLISH, choose
+from leukovision.i18n import ENGLISH, LANGUAGES, choose
 
 SIZE = (1200, 630)
 """Of the picture, px: what most places that show links cut nothing from."""
@@ -48,6 +48,11 @@ def tags(request: Request) -> Markup:
     named = {"twitter:card": "summary_large_image", "description": said["og:description"]}
     found = [f'<meta property="{key}" content="{escape(value)}">' for key, value in said.items()]
     found += [f'<meta name="{key}" content="{escape(value)}">' for key, value in named.items()]
+    if request.query_params.get("lang") in LANGUAGES:
+        # Gradio asks the browser which of the languages to show.
+        found.append(
+            f'<script>Object.defineProperty(navigator,"language",{{value:"{texts.language}"}})</script>'
+        )
     return Markup("".join(found))
 
 

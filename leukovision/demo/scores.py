@@ -102,3 +102,25 @@ def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float,
         here = scores.subjects == name
         rows.append((str(name), bool(scores.is_all[here][0]), float(right[here].mean()), int(here.sum())))
     return rows
+
+
+def by_donor(scores: Scores) -> list[tuple[str, float]]:
+    """Name of each healthy donor, and the share of pairs, one of their cells and one with ALL whose areas
+    differ by at most a tenth, in which the latter has the higher p(ALL); nobody without such a pair.
+
+    It is `evaluation.matched` by donor: each subject with ALL counts alike.
+    """
+    p_all, area = scores.values["p_all"], np.log(scores.values["area"])
+    ill = np.unique(scores.subjects[scores.is_all])
+    rows = []
+    for donor in np.unique(scores.subjects[~scores.is_all]):
+        own, shares = scores.subjects == donor, []
+        for subject in ill:
+            other = scores.subjects == subject
+            like = np.abs(area[other][:, None] - area[own]) <= np.log(1.1)
+            if like.any():
+                more = np.sign(p_all[other][:, None] - p_all[own])[like]
+                shares.append(float((more + 1).mean() / 2))
+        if shares:
+            rows.append((str(donor), float(np.mean(shares))))
+    return rows

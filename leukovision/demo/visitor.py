@@ -7,15 +7,50 @@ import hashlib
 import logging
 import traceback
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 from gradio.context import LocalContext
 from gradio.i18n import I18nData
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leukovision.i18n import ENGLISH, LANGUAGES, Texts, choose
 
 I18N = gr.I18n(**{tag: dict(texts.entries) for tag, texts in LANGUAGES.items()})
 """Every text in every language, for the browser; `start` adds to it."""
+
+
+class Language:
+    """ASGI middleware: the language that the address of the page names (?lang=de) is who asks' first.
+
+    What the page asks for names the page in Referer, so that nothing has to be kept of a visitor.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in that language; in the browser's where the address names none that there is."""
+        if scope["type"] == "http":
+            asked = Headers(scope=scope)
+            queries = scope.get("query_string", b"").decode("latin-1"), _query(asked.get("referer", ""))
+            named = next((query for query in queries if "lang=" in query), "")
+            if (tag := parse_qs(named).get("lang", [""])[0]) in LANGUAGES:
+                scope = {**scope, "headers": list(scope["headers"])}
+                MutableHeaders(scope=scope)["accept-language"] = tag
+        await self.app(scope, receive, send)
+
+
+def _query(address: str) -> str:
+    """The part of an address behind "?"; "" where it is none."""
+    try:
+        return urlsplit(address).query
+    except ValueError:
+        return ""
 
 
 def texts() -> Texts:
@@ -57,4 +92,4 @@ def log(what: str, error: BaseException) -> None:
     logging.getLogger(__name__).error("%s: %s at\n%s", what, type(error).__name__, where)
 
 
-__all__ = ["I18N", "label", "log", "said", "start", "texts"]
+__all__ = ["I18N", "Language", "label", "log", "said", "start", "texts"]

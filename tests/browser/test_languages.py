@@ -128,3 +128,17 @@ def test_a_language_without_a_file_gets_english_throughout(abroad):
     assert ", half of " in page.locator(".lv-map-combined").text_content()
     assert ENGLISH("page.ready") in page.locator("#lv-foot").text_content()
     assert len(english_in(page)) > 50  # what the German page must not have is found where it is
+
+
+def test_a_language_that_is_chosen_is_that_of_the_page_and_of_its_answers(abroad):
+    page = abroad("fr-FR")
+    page.get_by_role("tab", name="Model").click()
+    page.click(".lv-languages a[hreflang='de']")
+    page.wait_for_function("document.documentElement.lang === 'de' && !document.querySelector('.lv-loading')")
+    page.wait_for_selector(".lv-model", state="visible")
+    assert "lang=de" in page.url and english_in(page) == set()
+    page.get_by_role("tab", name=GERMAN("page.analyse")).click()
+    page.click("[data-index='0']")
+    page.wait_for_selector(".lv-check")
+    assert "Netze" in page.locator(".lv-decision").text_content()
+    assert english_in(page) == set()

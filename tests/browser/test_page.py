@@ -211,7 +211,7 @@ def test_map_of_another_method_is_drawn_and_checked(page, cell):
     page.wait_for_function("document.querySelector('.lv-note').textContent.includes('Grad-CAM++')")
     answered(page)
     assert decision(page) == said
-    assert "do not add up" in page.locator(".lv-note").text_content()
+    assert "do not add up" in page.locator(".lv-maps .lv-note").text_content()
     assert page.locator(".lv-map").count() == 4
     page.wait_for_selector(".lv-check")
     assert page.locator(".lv-check svg").get_attribute("aria-label") != first

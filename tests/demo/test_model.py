@@ -41,7 +41,7 @@ def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
     for name in (*BACKBONES, "ensemble"):
         auc = unseen[name]["auc"]
         assert f"{auc['value']:.3f} ({auc['low']:.2f}–{auc['high']:.2f})" in page
-    assert "me/cells@1234" in page and page.count("<svg") == 3
+    assert "me/cells@1234" in page and page.count("<svg") == 4
     weak = page.split("Subjects with fewer than 70 %")[1].split("</section>")[0]
     assert "H40" in weak and "H14" not in weak
     assert "no figures of single networks" not in page

@@ -11,7 +11,7 @@ from leukovision.demo import preview
 from leukovision.i18n import LANGUAGES
 
 
-def asked(**headers: str) -> str:
+def asked(query: str = "", **headers: str) -> str:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {
         "type": "http",
@@ -19,6 +19,7 @@ def asked(**headers: str) -> str:
         "scheme": "http",
         "server": ("a", 80),
         "path": "/",
+        "query_string": query.encode(),
         "headers": raw,
     }
     return str(preview.tags(Request(scope)))
@@ -31,6 +32,11 @@ def test_tags_are_in_the_language_of_who_asks_with_a_whole_address_of_the_pictur
     assert '"><script>' not in asked(host='"><script>') and 'content="/preview.png"' in asked(
         host='"><script>'
     )
+
+
+def test_a_language_in_the_address_is_the_browser_s_and_nothing_else_is():
+    assert 'value:"de"' in asked("lang=de", accept_language="de")
+    assert "<script" not in asked("lang=</script>x") + asked("lang=xx") + asked()
 
 
 def test_gradio_s_own_tags_are_gone():

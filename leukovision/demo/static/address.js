@@ -1,6 +1,6 @@
 // Runs once, when the page opens: its language, and the tab and the part of the lesson that the address names
 // (?tab=teach&part=twin). The address follows what is opened, so that it can be sent to a class. It holds
-// these two words and nothing of a picture.
+// these words, the language if one was chosen (lang=de), and nothing of a picture.
 
 const page = document.documentElement;
 // Larger, for a projector.
@@ -37,6 +37,13 @@ open(
 
 document.addEventListener('click', (event) => {
   const { target } = event;
+  const other = target.closest('.lv-languages a');
+  if (other) {
+    // The tab that is open stays.
+    event.preventDefault();
+    keep({ lang: other.hreflang });
+    location.reload();
+  }
   const link = target.closest('a[data-tab]');
   if (link) {
     // The page stays, with what is on it.
