@@ -95,11 +95,11 @@ def test_each_tap_of_a_class_of_five_reaches_all_of_it(browser, address):
     assert "Grad-CAM" not in phones[0].locator(".lv-room").text_content()
     go("names")
     for page in pages:
-        page.wait_for_selector(".lv-left")
+        page.wait_for_selector(".lv-fall")
         assert "Grad-CAM" in page.locator(".lv-room").text_content()
         assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
     phones[0].reload()  # it is still the same member
-    phones[0].wait_for_selector(".lv-left")
+    phones[0].wait_for_selector(".lv-fall")
     teacher.wait_for_selector("[data-piece='head'] :text-is('In the round: 4')")
     go("guess")
     phones[0].wait_for_selector("[data-act='guess']")

@@ -255,7 +255,7 @@ def _maps(now: rounds.Round, cell: rounds.Cell, secret: str, texts: Texts) -> st
         )
         if named:
             kind = " lv-best" if one.left == best else ""
-            below = f'<p class="lv-left{kind}">{texts("teach.class.left", percent=100 * one.left)}</p>'
+            below = f'<p class="lv-fall{kind}">{texts("teach.class.left", percent=100 * one.left)}</p>'
         elif secret == now.opener:
             below = ""
         else:
