@@ -121,7 +121,7 @@ def build(
     ) as page:
         gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=script("address"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
                 forget = analyse.tab(get_ensemble, cells, are_drawn=examples is None)
             with gr.Tab(
