@@ -37,7 +37,7 @@ def moved(page: Page) -> list[float]:
     page.get_by_role("tab", name="Teach").click()
     page.click("button[data-part='break']")
     page.wait_for_selector("#lv-break-out .lv-dot", timeout=120_000)
-    slider, seconds = page.locator("#lv-brighten input[type=range]"), []
+    slider, seconds = page.locator("#lv-brightness input[type=range]"), []
     for place in range(MOVES):
         start = time.monotonic()
         slider.fill(f"{0.6 + 0.04 * place:.2f}")

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from leukovision.cell import Cell, read_cell
+from leukovision.resaving import compressed
 
 WINDOW = 320
 """Side of the middle of the frame that is shown and painted on, px of 450."""
@@ -21,6 +22,9 @@ CORNER = 64
 """Side of the coloured corner, px of 450."""
 
 MAGENTA = (214, 40, 160)
+
+AS_IT_IS = 101
+"""In the place of a quality of JPEG: not saved as JPEG at all."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Changes:
         noise: spread, of 255 levels.
         covered: places painted black, (x, y) from 0 to 1 of the window in the middle.
         corner: whether a magenta square stands in the window's upper left corner.
+        quality: of the JPEG that all of it is saved as at last, 1 to 100, or `AS_IT_IS`.
     """
 
     turn: float = 0.0
@@ -46,6 +51,7 @@ class Changes:
     noise: float = 0.0
     covered: Sequence[tuple[float, float]] = ()
     corner: bool = False
+    quality: int = AS_IT_IS
 
 
 def changed(cell: Cell, changes: Changes) -> Cell:
@@ -82,7 +88,10 @@ def changed(cell: Cell, changes: Changes) -> Cell:
     if changes.corner:
         edge = round(first)
         whole[edge : edge + CORNER, edge : edge + CORNER] = MAGENTA
-    return read_cell(np.round(whole).astype(np.uint8), cell.name)
+    saved = np.round(whole).astype(np.uint8)
+    if changes.quality != AS_IT_IS:
+        saved = compressed(saved, "JPEG", round(changes.quality))
+    return read_cell(saved, cell.name)
 
 
 def window(cell: Cell) -> np.ndarray:

@@ -113,7 +113,7 @@ def test_each_tap_of_a_class_of_five_reaches_all_of_it(browser, address):
 def test_breaking_a_cell_leaves_a_trace(lesson):
     part(lesson, "break")
     traced(lesson, "break-out", 1)
-    changes = {"turn": "90", "brighten": "0.6", "blur": "6", "stain": "1", "noise": "30"}
+    changes = {"turn": "90", "brightness": "0.6", "blur": "6", "stain": "1", "noise": "30", "quality": "20"}
     for steps, (slider, value) in enumerate(changes.items(), start=2):
         move(lesson, slider, value)
         found = traced(lesson, "break-out", steps)
@@ -124,12 +124,12 @@ def test_breaking_a_cell_leaves_a_trace(lesson):
     lesson.mouse.down()
     lesson.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.5, steps=3)
     lesson.mouse.up()
-    traced(lesson, "break-out", 7)
-    lesson.check("#lv-corner input")
     traced(lesson, "break-out", 8)
+    lesson.check("#lv-corner input")
+    traced(lesson, "break-out", 9)
     lesson.click("#lv-undo")
     traced(lesson, "break-out", 1)
-    assert lesson.locator("#lv-brighten input[type=range]").input_value() == "1"
+    assert lesson.locator("#lv-brightness input[type=range]").input_value() == "1"
 
 
 def test_twin_is_shown_beside_the_trained_networks(lesson):

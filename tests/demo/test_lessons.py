@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 
-from leukovision import artifact, synthetic
+from leukovision import artifact, ood, synthetic
 from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores
@@ -29,7 +29,8 @@ def test_a_cell_with_no_changes_is_the_same_cell(cell):
     "changes",
     [
         Changes(turn=35), Changes(size=0.7), Changes(size=1.3), Changes(brightness=1.7), Changes(blur=6),
-        Changes(stain=-1), Changes(noise=40), Changes(corner=True), Changes(covered=[(0.5, 0.5)]),
+        Changes(stain=-1), Changes(noise=40), Changes(corner=True), Changes(quality=20),
+        Changes(covered=[(0.5, 0.5)]),
     ],
 )  # fmt: skip
 def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
@@ -38,6 +39,10 @@ def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
     assert now.on_black
     area = now.outline.sum() / cell.outline.sum()
     assert area == pytest.approx(changes.size**2, rel=0.05)
+
+
+def test_a_cell_saved_as_a_poor_jpeg_is_told_by_its_blocks(cell):
+    assert ood.blocks(changed(cell, Changes(quality=50))) > ood.BLOCKS > ood.blocks(cell)
 
 
 def test_brush_and_corner_stand_where_they_were_put(cell):
