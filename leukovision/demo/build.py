@@ -121,7 +121,7 @@ def build(
     ) as page:
         gr.HTML(visitor.start(header_html), apply_default_css=False, js_on_load=script("address"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
                 forget = analyse.tab(get_ensemble, cells, are_drawn=examples is None)
             with gr.Tab(
@@ -222,7 +222,7 @@ def serve(
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
             app_kwargs={
                 "lifespan": _lifespan(page, outside, queue, folder.parent),
-                "routes": [health, preview.route()],
+                "routes": [health, preview.route(), teach.route(examples is None)],
             },
         )  # fmt: skip
         up.set()

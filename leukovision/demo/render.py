@@ -204,7 +204,8 @@ def brief_html(
     maps = cams(analysis)
     return (
         f'<article class="lv-brief">{_decision(analysis, decide, texts, figures)}'
-        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>{below}</article>'
+        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>'
+        f"{legend_html(texts)}{below}</article>"
     )
 
 
@@ -212,6 +213,16 @@ def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = EN
     """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
     maps = {COMBINED: cam}
     return _pictures(maps, maps, picture, scale_of(maps), texts, titles={COMBINED: title})
+
+
+def legend_html(texts: Texts = ENGLISH) -> str:
+    """What the colours of maps say."""
+    bar = data_uri(colours(np.linspace(-1, 1, 256, dtype=np.float32)[None].repeat(8, 0), 1.0))
+    return (
+        f'<div class="lv-scale"><span class="lv-end lv-healthy">{texts("words.to_healthy")}</span>'
+        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
+        f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
+    )
 
 
 def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
@@ -284,7 +295,6 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         note = texts("result.other_scale", title=title, paper=method.paper)
         if not method.signed:
             note += f" {texts('result.one_sided', target=texts(f'words.{maps.target}'))}"
-    bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
     options = {
         key: f'<option value="{key}"{" selected" * (key == maps.method)}>{texts.said(one.title)}</option>'
         for key, one in METHODS.items()
@@ -304,10 +314,7 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         f'<label class="lv-slider">{texts("result.overlay")} <input class="lv-opacity" type="range" min="0" '
         f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
         f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
-        f'<div class="lv-scale"><span class="lv-end lv-healthy">{texts("words.to_healthy")}</span>'
-        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
-        f'<span class="lv-end lv-all">{texts("words.to_ALL")}</span></div>'
-        f'<p class="lv-note">{note}</p></section>'
+        f'{legend_html(texts)}<p class="lv-note">{note}</p></section>'
     )
 
 
@@ -330,6 +337,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "data_uri", "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "record",
-    "result_html", "scale_of", "signed", "title_of",
+    "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlays", "percent",
+    "record", "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

@@ -9,5 +9,6 @@ element.addEventListener('click', (event) => {
   for (const one of element.querySelectorAll('[data-part]')) {
     one.setAttribute('aria-pressed', one === button);
   }
-  trigger('select', { part: button.dataset.part });
+  // These two compute nothing before they are asked: a class that comes in by a link asks for nothing.
+  if (!['guess', 'class'].includes(button.dataset.part)) trigger('select', { part: button.dataset.part });
 });

@@ -4,7 +4,6 @@ is counted."""
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from leukovision import synthetic
-from leukovision.cell import Cell, read_cell
+from leukovision.cell import Cell
 from leukovision.demo import render, visitor
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Analysis, Ensemble
@@ -45,11 +43,7 @@ def part(
     """Put the part into the tab that is open."""
 
     def cell_of_game(game: Game) -> tuple[Cell, str]:
-        if are_drawn:
-            return drawn_cell(game.seed, game.place)
-        order = random.Random(game.seed).sample(range(len(cells)), len(cells))
-        cell = cells[order[game.place % len(cells)]]
-        return cell, truth_of(cell.name)
+        return lesson.dealt(cells, are_drawn, game.seed, game.place)
 
     def begin() -> tuple[Game, str, str]:
         game = Game(random.randrange(1_000_000))
@@ -65,7 +59,7 @@ def part(
         decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
         words = texts("teach.said", guess=texts(f"words.{said}"))
-        told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
+        told = f'<p class="lv-told" role="status">{words} {lesson.truth_line(truth, are_drawn, texts)}</p>'
         return (
             game,
             told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts, figures),
@@ -124,28 +118,6 @@ def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float
         game.of + known,
         game.unsure + (known and analysis.decision == "unsure"),
     )
-
-
-def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
-    """A drawn cell of this visitor's row, and what it was drawn to look like."""
-    own = random.Random(f"{seed} {place}")
-    truth = own.choice(("ALL", "healthy"))
-    number = own.randrange(1_000_000)
-    recipe = (synthetic.blast_like if truth == "ALL" else synthetic.lymphocyte_like)(number)
-    return read_cell(synthetic.paint(recipe, number), "drawn"), truth
-
-
-def truth_of(name: str) -> str:
-    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
-    found = re.findall(r"(?:^|[_\-/\\ ])(all|hem|healthy)(?=[_\-/\\ .]|$)", name.lower())
-    return "" if not found else "ALL" if found[-1] == "all" else "healthy"
-
-
-def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
-    """What a cell was, or what it was drawn to look like."""
-    if not truth:
-        return texts("teach.unknown")
-    return texts(f"teach.drawn_{truth}") if are_drawn else texts("teach.truth", truth=texts(f"words.{truth}"))
 
 
 def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:

@@ -1,4 +1,4 @@
-"""The tab for lessons: six parts in which a class finds out what the maps and figures are worth."""
+"""The tab for lessons: seven parts in which a class finds out what the maps and figures are worth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from leukovision.demo import guard, scores, visitor
 from leukovision.demo.static import script
 from leukovision.demo.teach import (
     break_it,
+    class_round,
     draw_a_cell,
     guess_first,
     randomization_test,
@@ -23,7 +24,7 @@ from leukovision.demo.teach import (
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 
-PARTS = ("guess", "break", "twin", "draw", "shortcut", "line")
+PARTS = ("guess", "class", "break", "twin", "draw", "shortcut", "line")
 """Each has a title, and three sentences for the teacher: what to try, what to see, what to ask."""
 
 
@@ -50,6 +51,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
             visitor.start(nav_html), js_on_load=script("parts"), apply_default_css=False, elem_id="lv-parts"
         )
         guess_first.part(get_ensemble, cells, are_drawn, queued)
+        class_round.part(get_ensemble, cells, are_drawn)
         first = {
             "break": break_it.part(get_ensemble, cells, live),
             "twin": randomization_test.part(get_ensemble, cells, queued),
