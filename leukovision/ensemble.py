@@ -342,7 +342,7 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
             with the code.
 
     Raises:
-        store.StoreError: it cannot be pulled, the folder is not an ensemble's, or something in it does
+        artifact.StoreError: it cannot be pulled, the folder is not an ensemble's, or something in it does
             not match. Nothing half-loaded is ever returned.
     """
     found = source if isinstance(source, hub.Found) else hub.find(source)

@@ -77,7 +77,7 @@ def describe(
 
 
 def statistics(found: np.ndarray, features: np.ndarray) -> dict[str, np.ndarray]:
-    """The tensors of `domain.Domain`.
+    """The tensors of `ood.Domain`.
 
     Args:
         found: (n, L) float64, `domain.looks` of training cells.
