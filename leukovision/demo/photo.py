@@ -62,12 +62,16 @@ class Photo:
     Attributes:
         path: where the upload lies until it is deleted.
         name: what its sender calls it.
+        size: width and height, px.
+        shown: the photo, small, as a data URI.
         outlines: of its cells, in the order of their numbers.
         chosen: which of them is looked at, from 0.
     """
 
     path: Path
     name: str
+    size: tuple[int, int]
+    shown: str
     outlines: tuple[Outline, ...]
     chosen: int = 0
 
@@ -92,7 +96,11 @@ def look(ensemble: Ensemble, rgb: np.ndarray, path: Path, name: str) -> Looked |
     # First the one that is like the training cells and whole, and of these the most suspect.
     order = [(said.in_domain, not one.marks, said.p_all) for one, said in zip(found, analyses, strict=True)]
     chosen = max(range(len(found)), key=order.__getitem__)
-    return Photo(path, name, outlines, chosen), found[chosen].cell, analyses[chosen]
+    small = Image.fromarray(rgb)
+    size = small.size
+    small.thumbnail((SIDE, SIDE))
+    shown = data_uri(np.asarray(small))
+    return Photo(path, name, size, shown, outlines, chosen), found[chosen].cell, analyses[chosen]
 
 
 def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequence[Any]) -> Looked | None:
@@ -173,10 +181,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
         texts: of a language.
         fault: why what was asked for last could not be done.
     """
-    with decoding.picture(photo.path, photo.name) as rgb:
-        height, width = rgb.shape[:2]
-        shown = Image.fromarray(rgb)
-        shown.thumbnail((SIDE, SIDE))
+    width, height = photo.size
     size = max(width, height)
     shapes, cards = [], []
     for place, one in enumerate(photo.outlines):
@@ -210,7 +215,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     return (
         f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
         f"<header><h3>{title}</h3>{_odd(photo, texts)}<p>{texts('photo.not_measured')}</p></header>"
-        f'<div class="lv-field"><img src="{data_uri(np.asarray(shown))}" '
+        f'<div class="lv-field"><img src="{photo.shown}" '
         f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
         f"{''.join(shapes)}</svg></div>"
