@@ -1,5 +1,6 @@
 """Images -> an ensemble's folder: learns, says who was held out, and sees each image only once."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -18,10 +19,10 @@ INPUT = Input(geometry="fill", size=256, colour="standardised")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 painted cells of six subjects."""
+    """66 painted cells of six subjects."""
     folder = tmp_path_factory.mktemp("data")
-    for number in range(24):
-        kind, subject = ("all", f"{number % 3 + 1}") if number < 12 else ("hem", f"H{number % 3 + 1}")
+    for number in range(66):
+        kind, subject = ("all", f"{number % 3 + 1}") if number < 33 else ("hem", f"H{number % 3 + 1}")
         recipe = synthetic.blast_like(number) if kind == "all" else synthetic.lymphocyte_like(number)
         path = folder / "fold_0" / kind / f"UID_{subject}_{number}_1_{kind}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,21 @@ def test_an_ensemble_says_who_was_held_out_of_its_training(trained: Path) -> Non
     training = artifact.read_manifest(trained).training
     assert training["held_out_subjects"] == ["1", "H1"]
     assert training["subjects"] == {"ALL": 2, "healthy": 2}
+
+
+def test_a_run_that_was_killed_before_it_said_how_cells_look_goes_on(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "one"
+    shutil.copytree(trained, out)
+    whole = artifact.read_manifest(out)
+    artifact.write_manifest(out, whole.model_copy(update={"domain": None}))
+    (out / whole.domain.file).unlink()
+    run = command(data, out, "--hold-out", "1,H1", "--name", "one")
+    subprocess.run(run, check=True, capture_output=True)
+    assert artifact.read_manifest(out) == whole
+    again = subprocess.run(run, capture_output=True, text=True)
+    assert again.returncode != 0 and "holds an ensemble already" in again.stderr
 
 
 def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:

@@ -12,7 +12,7 @@ from leukovision import artifact
 from leukovision.backbones import BACKBONES
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
-from leukovision.training.ood_statistics import describe
+from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
 
 
@@ -52,7 +52,7 @@ def fit(
     """
     from leukovision.ensemble import load_ensemble
 
-    if (out / artifact.MANIFEST).exists():
+    if (out / artifact.MANIFEST).exists() and not _is_unfinished(out, images):
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
     for backbone in backbones:
@@ -89,6 +89,12 @@ def fit(
     manifest = manifest.model_copy(update={"domain": statistics})
     artifact.write_manifest(out, manifest)
     return manifest
+
+
+def _is_unfinished(out: Path, images: Sequence[Image]) -> bool:
+    """Whether a run was killed after the last member, before it had seen how cells look."""
+    left = artifact.read_manifest(out)
+    return left.version == "0" and left.domain is None and len(images) >= FEWEST
 
 
 def _describe(
