@@ -95,7 +95,7 @@ def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_resul
     data: Path, tmp_path: Path
 ) -> None:
     once, again = (
-        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "512"]
+        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "416"]
         for name in ("once", "again")
     )
     subprocess.run(once, check=True, capture_output=True, timeout=400)
