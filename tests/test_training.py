@@ -12,6 +12,7 @@ from PIL import Image
 
 from leukovision import artifact, load_ensemble, read_cell, synthetic
 from leukovision.backbones import Standard, build, set_standard
+from leukovision.hub import EMBEDDED
 from leukovision.preprocessing import Input, coarse_chroma
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
@@ -63,6 +64,24 @@ def test_a_run_that_was_killed_before_it_said_how_cells_look_goes_on(
     assert artifact.read_manifest(out) == whole
     again = subprocess.run(run, capture_output=True, text=True)
     assert again.returncode != 0 and "holds an ensemble already" in again.stderr
+
+
+def test_a_training_goes_on_from_an_ensemble_s_networks(data: Path, tmp_path: Path) -> None:
+    few = ["--preset", "mixed", "--size", "192", "--samples", "16", "--rate", "1e-9"]
+    how = [part if part != "none" else "embedded" for part in command(data, tmp_path / "on", *few)]
+    subprocess.run(how, check=True, capture_output=True)
+    own = artifact.read_manifest(EMBEDDED)
+    assert artifact.read_manifest(tmp_path / "on").training["start"] == f"{own.name} {own.version}"
+    file = "inception_v3.safetensors"
+    was, now = artifact.read_tensors(EMBEDDED / file), artifact.read_tensors(tmp_path / "on" / file)
+    for name in (name for name in was if name.endswith(".kernel")):
+        assert np.abs(now[name].astype(float) - was[name]).max() <= 2e-3 * np.abs(was[name]).max(), name
+    how[how.index("embedded")] = "elsewhere"
+    how[how.index("mixed")] = "compact"
+    (tmp_path / "elsewhere").symlink_to(EMBEDDED)
+    how[how.index(str(tmp_path / "on"))] = str(tmp_path / "off")
+    run = subprocess.run(how, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2 and "cut at mixed7" in " ".join(run.stderr.split())
 
 
 def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:

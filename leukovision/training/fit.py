@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES
+from leukovision.backbones import BACKBONES, is_ensemble
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
 from leukovision.training.ood_statistics import FEWEST, describe
@@ -110,7 +110,15 @@ def _describe(
         },
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
-        "start": "ImageNet" if weights is not None else "random",
+        "start": _start(weights),
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
+
+
+def _start(weights: str | Path | None) -> str:
+    """What the networks started from."""
+    if is_ensemble(weights):
+        own = artifact.read_manifest(Path(str(weights)))
+        return f"{own.name} {own.version}"
+    return "ImageNet" if weights is not None else "random"
