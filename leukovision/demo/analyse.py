@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +14,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from leukovision import synthetic
+from leukovision import batch, synthetic
 from leukovision.artifact import StoreError
-from leukovision.batch import MAX_BYTES
 from leukovision.batch.sources import why_not
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
 from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
@@ -71,9 +71,9 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     def panel(cell: Cell | None, texts: Texts) -> str:
         return input_html(cell, cells, are_drawn, texts)
 
-    def result(source: Path | Cell, name: str) -> Result:
+    def result(source: decoding.Source | Cell, name: str, number: int | None = None) -> Result:
         texts = visitor.texts()
-        page, cell, shown = judged(get_ensemble, source, name, texts)
+        page, cell, shown = judged(get_ensemble, source, name, texts, number)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
 
@@ -82,7 +82,9 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         path = uploads.uploaded(event.path)
         if path:
             files[str(request.session_hash)].add(path)
-            return result(path, name)
+            place, number = getattr(event, "place", None), getattr(event, "cell", None)
+            source = path if place is None else partial(_in_zip, path, name, int(place))
+            return result(source, name, number)
         texts = visitor.texts()
         alert = render.alert_html(texts("analyse.lost", name=name), texts=texts)
         return panel(None, texts), "", alert, "", None
@@ -182,18 +184,22 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
 
 
 def judged(
-    get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str, texts: Texts = ENGLISH
+    get_ensemble: Callable[[], Ensemble],
+    source: decoding.Source | Cell,
+    name: str,
+    texts: Texts = ENGLISH,
+    number: int | None = None,
 ) -> tuple[str, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
-    what is shown of it."""
+    what is shown of it. Of a photo, `number` says which cell is asked for, from 0: with its maps."""
     said: str | BaseException
     try:
         ensemble = get_ensemble()
         if isinstance(source, Cell):
             of, cell, (analysis,) = None, source, ensemble.analyse([source])
         else:
-            of, cell, analysis = _read(ensemble, source, name)
-        shown = _shown(ensemble, cell, analysis, of)
+            of, cell, analysis = _read(ensemble, source, name, number)
+        shown = _shown(ensemble, cell, analysis, of, number is not None)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
         said = error
@@ -208,13 +214,21 @@ def judged(
     return render.alert_html(said, texts=texts), None, None
 
 
-def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None, Cell, Analysis]:
+def _read(
+    ensemble: Ensemble, source: decoding.Source, name: str, number: int | None
+) -> tuple[photo.Photo | None, Cell, Analysis]:
     """A picture, judged: as a photo where there are cells on it, else as one cell."""
-    with decoding.picture(path, name) as rgb:
-        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, path, name)):
+    with decoding.picture(source, name) as rgb:
+        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, source, name, number)):
             return found
         cell = framed(rgb, name)
     return None, cell, ensemble.analyse([cell])[0]
+
+
+def _in_zip(path: Path, name: str, place: int) -> bytes:
+    """The bytes of a picture in a zip file, read from it each time: no copy of them is kept."""
+    path.touch()  # it counts as new as long as it is looked at
+    return batch.unzip(path, name)[place].read()
 
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
@@ -226,9 +240,11 @@ def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     )
 
 
-def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
+def _shown(
+    ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None, mapped: bool = False
+) -> Shown:
     picture = ensemble.input.picture(cell, SIDE)
-    maps = None if of else render.drawn(ensemble, analysis)
+    maps = None if of and not mapped else render.drawn(ensemble, analysis)
     scale = of.outlines[of.chosen].px_per_um if of else None
     return Shown(analysis, picture, maps, base_name(cell.name), of, traits(cell, scale))
 
@@ -291,7 +307,7 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
     note = f"<p>{texts('analyse.drawn')}</p>" if drawn else ""
     return (
         f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
-        f'<div class="lv-zone" data-limit="{MAX_BYTES}" {words}>{seen}</div>'
+        f'<div class="lv-zone" data-limit="{batch.MAX_BYTES}" {words}>{seen}</div>'
         '<p class="lv-state" role="status"></p>'
         '<div class="lv-buttons">'
         '<label class="lv-button lv-main"><input class="lv-file lv-open" type="file" '
