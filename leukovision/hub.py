@@ -151,7 +151,13 @@ def examples(source: str | Path) -> Found:
             repo, revision=revision, allow_patterns=f"{EXAMPLES}/*", etag_timeout=PATIENCE
         )
     except LocalEntryNotFoundError as error:
-        why = sentence("hub_away", kind=type(error.__cause__ or error).__name__)
+        cause = error.__cause__ or error
+        status = cause.response.status_code if isinstance(cause, HfHubHTTPError) else 0
+        why = (
+            sentence("hub_error", status=status)
+            if status
+            else sentence("hub_away", kind=type(cause).__name__)
+        )
         raise StoreError(sentence("not_cached", name=name, why=why)) from None
     except HfHubHTTPError as error:
         raise StoreError(_refused(name, error)) from None
