@@ -16,7 +16,7 @@ import numpy as np
 from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
-from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.demo import beside, decoding, guard, keep, photo, render, uploads, visitor
 from leukovision.demo.examples import Examples
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
@@ -153,6 +153,7 @@ def tab(get_ensemble: Callable[[], Ensemble], examples: Examples) -> Callable[[s
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
             shown = gr.State(time_to_live=uploads.KEPT)
             keep.buttons(get_ensemble, shown, queued)
+            again = beside.panel(get_ensemble, shown, uploads.KEPT, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
     everything = [picture, field, output, check, shown]
@@ -162,6 +163,8 @@ def tab(get_ensemble: Callable[[], Ensemble], examples: Examples) -> Callable[[s
         field.select(corrected, inputs=shown, outputs=everything, **queued),
         output.select(drawn_by, inputs=shown, outputs=[output, check, shown], **queued),
     ]
+    for event in working:
+        again(event)
     working += [
         event.then(None, js=_DONE).then(checked, inputs=shown, outputs=check, **queued) for event in working
     ]

@@ -209,6 +209,24 @@ def brief_html(
     )
 
 
+def compared_html(
+    analysis: Analysis, picture: np.ndarray, maps: Drawn, scale: float, decide: float, texts: Texts = ENGLISH
+) -> str:
+    """Decision and maps of a cell on a scale that another cell has too.
+
+    Args:
+        analysis, maps: of it.
+        picture: (side, side, 3) uint8, what to lay the maps over.
+        scale: of the colours.
+        decide: p(ALL) from which a backbone is said to say ALL.
+        texts: of a language.
+    """
+    return (
+        f'<article class="lv-brief">{_decision(analysis, decide, texts)}'
+        f'<div class="lv-grid">{_pictures(maps.smooth, maps.smooth, picture, scale, texts)}</div></article>'
+    )
+
+
 def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = ENGLISH) -> str:
     """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
     maps = {COMBINED: cam}
@@ -337,6 +355,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlays", "percent",
-    "record", "result_html", "scale_of", "signed", "title_of",
+    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlays",
+    "percent", "record", "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

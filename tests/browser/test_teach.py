@@ -130,6 +130,9 @@ def test_breaking_a_cell_leaves_a_trace(lesson):
     lesson.click("#lv-undo")
     traced(lesson, "break-out", 1)
     assert lesson.locator("#lv-brightness input[type=range]").input_value() == "1"
+    lesson.click("#lv-find")
+    lesson.wait_for_selector("#lv-break-out .lv-told")
+    traced(lesson, "break-out", 2)
 
 
 def test_twin_is_shown_beside_the_trained_networks(lesson):

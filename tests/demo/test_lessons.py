@@ -12,7 +12,7 @@ from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores
 from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
-from leukovision.demo.teach import lesson, size_shortcut, threshold
+from leukovision.demo.teach import break_it, lesson, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
 
 
@@ -43,6 +43,22 @@ def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
 
 def test_a_cell_saved_as_a_poor_jpeg_is_told_by_its_blocks(cell):
     assert ood.blocks(changed(cell, Changes(quality=50))) > ood.BLOCKS > ood.blocks(cell)
+
+
+@pytest.mark.parametrize("name", ["quality", "stain"])
+def test_the_smallest_change_turns_the_decision_and_one_step_less_does_not(ensemble, cell, name):
+    said, changes = break_it.turned_html(ensemble, cell, Changes(), name)
+    value, (_, _, none, step) = getattr(changes, name), break_it.SLIDERS[name]
+
+    def decided(value: float) -> tuple[str, bool]:
+        (one,) = ensemble.analyse([changed(cell, Changes(**{name: value}))])
+        return one.decision, one.in_domain
+
+    if value == none:
+        assert "none within range" in said
+        return
+    assert decided(value) != decided(none) == decided(value + (step if value < none else -step))
+    assert f"from {value:g} on" in said
 
 
 def test_brush_and_corner_stand_where_they_were_put(cell):
