@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from leukovision import batch, synthetic
+from leukovision import batch
 from leukovision.artifact import StoreError
-from leukovision.batch.sources import why_not
-from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
 from leukovision.demo import beside, decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.demo.examples import Examples
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
 from leukovision.ensemble import Analysis, Ensemble
@@ -31,8 +30,6 @@ from leukovision.i18n import ENGLISH, Texts
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
-
-N_EXAMPLES = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +52,12 @@ Result = tuple[str, str, str, str, Shown | None]
 what is shown."""
 
 
-def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool) -> Callable[[str], None]:
+def tab(get_ensemble: Callable[[], Ensemble], examples: Examples) -> Callable[[str], None]:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
-        cells: examples to click.
-        are_drawn: whether a program drew them.
+        examples: cells to try.
 
     Returns:
         What deletes the files of a session, by its hash.
@@ -69,7 +65,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
     files: defaultdict[str, set[Path]] = defaultdict(set)
 
     def panel(cell: Cell | None, texts: Texts) -> str:
-        return input_html(cell, cells, are_drawn, texts)
+        return input_html(cell, examples, texts)
 
     def result(source: decoding.Source | Cell, name: str, number: int | None = None) -> Result:
         texts = visitor.texts()
@@ -90,7 +86,7 @@ def tab(get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool
         return panel(None, texts), "", alert, "", None
 
     def chosen(event: gr.EventData) -> Result:
-        cell = cells[int(event.index) % len(cells)]
+        cell = examples.cells[int(event.index) % len(examples.cells)]
         return result(cell, cell.name)
 
     def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, str, Shown | None]:
@@ -259,34 +255,12 @@ def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:
     return against_chance(ensemble, numbers, sign * maps.smooth[render.COMBINED], maps.target)
 
 
-def example_cells(folder: Path | None) -> list[Cell]:
-    """Cells to click: drawn ones, or the first twelve pictures of a folder that can be read.
-
-    Raises:
-        FileNotFoundError: the folder is not there, or there is no picture in it.
-    """
-    if folder is None:
-        return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; --examples wants one with pictures of cells.")
-    cells: list[Cell] = []
-    for path in sorted(folder.iterdir()):
-        if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:
-            try:
-                cells.append(read_cell(path, path.name))
-            except CellError as error:
-                logging.getLogger(__name__).warning("example left out: %s", error)
-    if not cells:
-        raise FileNotFoundError(f"{folder}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
-    return cells
-
-
 def base_name(name: object) -> str:
     """What a browser says a file is called -> its last part, at most 120 characters."""
     return PurePosixPath(str(name).replace("\\", "/")).name[-120:] or "picture"
 
 
-def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Texts = ENGLISH) -> str:
+def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) -> str:
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
         f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
@@ -301,13 +275,17 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         )
     else:
         seen = prompt_html("analyse", texts, _DROP)
-    names = [texts.said(base_name(one.name)) for one in examples]
+    names = [texts.said(base_name(one.name)) for one in examples.cells]
     thumbnails = "".join(
         f'<button type="button" data-act="example" data-index="{index}" title="{escape(name)}">'
         f"{_img(one, 96, name)}</button>"
-        for index, (one, name) in enumerate(zip(examples, names, strict=True))
+        for index, (one, name) in enumerate(zip(examples.cells, names, strict=True))
     )
-    note = f"<p>{texts('analyse.drawn')}</p>" if drawn else ""
+    note = f"<p>{texts('analyse.drawn')}</p>" if examples.are_drawn else ""
+    if examples.origin:
+        repo = examples.origin.partition("@")[0]
+        link = f'<a href="https://huggingface.co/{repo}" target="_blank" rel="noopener">{repo}</a>'
+        note = f"<p>{texts('analyse.credit', repo=link)}</p>"
     return (
         f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
         f'<div class="lv-zone" data-limit="{batch.MAX_BYTES}" {words}>{seen}</div>'

@@ -41,6 +41,7 @@ from leukovision.demo import (
     uploads,
     visitor,
 )
+from leukovision.demo.examples import Examples, find_examples
 from leukovision.demo.static import FOLDER, SHEETS, script
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
@@ -58,20 +59,17 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-s
 
 
 def build(
-    ensemble: str | Path | None = None, examples: Path | None = None, after: threading.Event | None = None
+    ensemble: str | Path | None = None, examples: Examples | None = None, after: threading.Event | None = None
 ) -> gr.Blocks:
     """The page. The ensemble is loaded in the background, so that the page is there at once.
 
     Args:
         ensemble: as in `load_ensemble`.
-        examples: a folder of pictures to offer; drawn cells if None.
+        examples: cells to try; drawn ones if None.
         after: when it is set the loading begins, which would take time from what comes first; at once by
             default.
-
-    Raises:
-        FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
-    cells = analyse.example_cells(examples)
+    examples = examples or find_examples()
     here = _here(ensemble)
     now = {"foot": (_named(here) if here else asked(ensemble), False, "")}
 
@@ -123,7 +121,7 @@ def build(
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
-                forget = analyse.tab(get_ensemble, cells, are_drawn=examples is None)
+                forget = analyse.tab(get_ensemble, examples)
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
@@ -132,7 +130,7 @@ def build(
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
             ):
-                teach.tab(get_ensemble, cells, examples is None)
+                teach.tab(get_ensemble, examples.cells, examples.are_drawn)
             with gr.Tab(
                 visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
             ):
@@ -164,7 +162,7 @@ def build(
 
 def serve(
     ensemble: str | Path | None = None,
-    examples: Path | None = None,
+    examples: str | Path | None = None,
     share: bool = False,
     port: int | None = None,
     auth: str | None = None,
@@ -175,7 +173,8 @@ def serve(
     """Build the page and serve it until it is stopped.
 
     Args:
-        ensemble, examples: as in `build`.
+        ensemble: as in `build`.
+        examples: as in `find_examples`.
         share: make a public link.
         port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
         auth: "user:password" that the page asks for; what LEUKOVISION_AUTH says by default.
@@ -186,7 +185,7 @@ def serve(
     Raises:
         ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it,
             LEUKOVISION_ORIGINS not as `headers.origins` does, or what `mcp` needs is not installed.
-        FileNotFoundError: as `build`.
+        FileNotFoundError: as `find_examples`.
     """
     auth = auth or os.environ.get("LEUKOVISION_AUTH")
     user, colon, password = (auth or "").partition(":")
@@ -204,8 +203,9 @@ def serve(
     health = Route("/healthz", lambda _: PlainTextResponse("ok"))
     # Uvicorn would take the word of whoever asks from this machine for where the request came from.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    offered = find_examples(examples)
     with uploads.folder() as folder:
-        page = build(ensemble, examples, after=up)
+        page = build(ensemble, offered, after=up)
         queue = turns.Turns(page._queue)
         outside = [
             Middleware(visitor.Language),
@@ -222,7 +222,7 @@ def serve(
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
             app_kwargs={
                 "lifespan": _lifespan(page, outside, queue, folder.parent),
-                "routes": [health, preview.route(), teach.route(examples is None)],
+                "routes": [health, preview.route(), teach.route(offered.are_drawn)],
             },
         )  # fmt: skip
         up.set()

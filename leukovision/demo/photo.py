@@ -61,12 +61,16 @@ class Photo:
     Attributes:
         source: where the upload lies until it is deleted.
         name: what its sender calls it.
+        size: width and height, px.
+        shown: the photo, small, as a data URI.
         outlines: of its cells, in the order of their numbers.
         chosen: which of them is looked at, from 0.
     """
 
     source: decoding.Source
     name: str
+    size: tuple[int, int]
+    shown: str
     outlines: tuple[Outline, ...]
     chosen: int = 0
 
@@ -96,7 +100,11 @@ def look(
     chosen = max(range(len(found)), key=order.__getitem__)
     if number is not None and 0 <= number < len(found):
         chosen = number
-    return Photo(source, name, outlines, chosen), found[chosen].cell, analyses[chosen]
+    small = Image.fromarray(rgb)
+    size = small.size
+    small.thumbnail((SIDE, SIDE))
+    shown = data_uri(np.asarray(small))
+    return Photo(source, name, size, shown, outlines, chosen), found[chosen].cell, analyses[chosen]
 
 
 def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequence[Any]) -> Looked | None:
@@ -177,10 +185,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
         texts: of a language.
         fault: why what was asked for last could not be done.
     """
-    with decoding.picture(photo.source, photo.name) as rgb:
-        height, width = rgb.shape[:2]
-        shown = Image.fromarray(rgb)
-        shown.thumbnail((SIDE, SIDE))
+    width, height = photo.size
     size = max(width, height)
     shapes, cards = [], []
     for place, one in enumerate(photo.outlines):
@@ -214,7 +219,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     return (
         f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
         f"<header><h3>{title}</h3>{_odd(photo, texts)}<p>{texts('photo.not_measured')}</p></header>"
-        f'<div class="lv-field"><img src="{data_uri(np.asarray(shown))}" '
+        f'<div class="lv-field"><img src="{photo.shown}" '
         f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
         f"{''.join(shapes)}</svg></div>"

@@ -50,7 +50,7 @@ class Drawn:
     """Maps as they are shown: by backbone, and last by `COMBINED`.
 
     Attributes:
-        method: key of `saliency.METHODS`.
+        method: key of `methods.METHODS`.
         target: the class that the method was asked about.
         smooth: (size, size) float32 each: towards ALL above 0, towards healthy below.
         coarse: (h, w) float32 each, the same as coarse as they are.

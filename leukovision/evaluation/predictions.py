@@ -107,7 +107,7 @@ def read(path: Path) -> Cells:
 
 
 def of_scores(path: Path, groups: Mapping[str, str] | None = None) -> Cells:
-    """Read `store.SCORES` of an ensemble's folder, which has the ensemble's p(ALL) and not its members'.
+    """Read `artifact.SCORES` of an ensemble's folder, which has the ensemble's p(ALL) and not its members'.
 
     Args:
         path: the file.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES
+from leukovision.backbones import BACKBONES, is_ensemble
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
-from leukovision.training.ood_statistics import describe
+from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
 
 
@@ -52,7 +52,7 @@ def fit(
     """
     from leukovision.ensemble import load_ensemble
 
-    if (out / artifact.MANIFEST).exists():
+    if (out / artifact.MANIFEST).exists() and not _is_unfinished(out, images):
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
     for backbone in backbones:
@@ -91,6 +91,12 @@ def fit(
     return manifest
 
 
+def _is_unfinished(out: Path, images: Sequence[Image]) -> bool:
+    """Whether a run was killed after the last member, before it had seen how cells look."""
+    left = artifact.read_manifest(out)
+    return left.version == "0" and left.domain is None and len(images) >= FEWEST
+
+
 def _describe(
     images: Sequence[Image], recipe: Recipe, weights: Any, held_out: str, held_out_subjects: Sequence[str]
 ) -> dict[str, Any]:
@@ -104,7 +110,15 @@ def _describe(
         },
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
-        "start": "ImageNet" if weights is not None else "random",
+        "start": _start(weights),
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
+
+
+def _start(weights: str | Path | None) -> str:
+    """What the networks started from."""
+    if is_ensemble(weights):
+        own = artifact.read_manifest(Path(str(weights)))
+        return f"{own.name} {own.version}"
+    return "ImageNet" if weights is not None else "random"
