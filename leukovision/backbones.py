@@ -304,7 +304,15 @@ def whole(name: str, size: int, weights: str | Path | None = None) -> keras.Mode
 
     application = getattr(keras.applications, BACKBONES[name].application)
     named = "imagenet" if weights == "imagenet" else None
-    network = application(include_top=False, weights=named, input_shape=(size, size, 3))
+    try:
+        network = application(include_top=False, weights=named, input_shape=(size, size, 3))
+    except Exception as error:  # Keras raises a bare one where it cannot download
+        if not named:
+            raise
+        raise OSError(
+            f"the ImageNet weights of {BACKBONES[name].title} cannot be downloaded ({error}); give a "
+            "folder that has them with --backbone-weights, or --backbone-weights none to start at random."
+        ) from None
     if weights not in (None, "imagenet"):
         _load_start(network, name, Path(str(weights)), size)
     return network

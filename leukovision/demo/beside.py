@@ -67,7 +67,7 @@ def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH
     if first is None:
         return buttons_html(texts)
     if now is None or now is first:
-        said = texts("beside.kept", name=first.name)
+        said = texts("beside.kept", name=texts.said(first.name))
         return f'{buttons_html(texts, True)}<p class="lv-note" role="status">{escape(said)}</p>'
     method = now.maps.method if now.maps else DEFAULT
     pair = [
@@ -82,7 +82,7 @@ def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH
     decide = ensemble.manifest.thresholds.decide
     scale = max(render.scale_of(maps.smooth) for _, maps in pair)
     cells = "".join(
-        f"<div><h4>{escape(one.name)}</h4>"
+        f"<div><h4>{escape(texts.said(one.name))}</h4>"
         f"{render.compared_html(one.analysis, one.picture, maps, scale, decide, texts)}</div>"
         for one, maps in pair
     )
