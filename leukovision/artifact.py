@@ -99,7 +99,7 @@ class Thresholds(_Part):
 
 
 class DomainSpec(_Part):
-    """Where the statistics of the training cells are, and how far from them a cell may be: `domain.Domain`.
+    """Where the statistics of the training cells are, and how far from them a cell may be: `ood.Domain`.
 
     `looks` limits how odd it may look, `distance` how far its features may be.
     """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from leukovision import artifact
 
 if TYPE_CHECKING:
     import keras
@@ -101,20 +103,22 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
         name: a key of `BACKBONES`.
         cut: name of the layer at which the backbone is cut.
         size: side of the input, px.
-        weights: None for random ones, "imagenet" to download those of Keras Applications, or a folder
-            with `<start>*.weights.h5` files. InceptionResNetV2, where the folder has none of its own,
-            takes what fits of InceptionV3: the stem and parts of the first Inception block.
+        weights: None for random ones, "imagenet" to download those of Keras Applications, an ensemble's
+            folder, or one with `<start>*.weights.h5` files. InceptionResNetV2, where the folder has none of
+            its own, takes what fits of InceptionV3: the stem and parts of the first Inception block.
 
     Returns:
         (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `WEIGHED` gives the (b, h, w, C)
         feature map, layer `HEAD` is the linear unit on its mean.
 
     Raises:
-        ValueError: an unknown name or cut.
+        ValueError: an unknown name or cut, or the ensemble's member has another one.
         FileNotFoundError: the folder has no starting weights for this backbone.
     """
     import keras
 
+    if is_ensemble(weights):
+        return _member(name, cut, size, Path(str(weights)))
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
     pixels = keras.Input((size, size, 3))
@@ -145,6 +149,54 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
     gate = head["gate"](head["context"](head["pooled"](standard)))
     weighed = head[WEIGHED]([standard, gate])
     return keras.Model(pixels, head[HEAD](head["mean"](weighed)), name=name)
+
+
+def is_ensemble(weights: str | Path | None) -> bool:
+    """Whether what a network starts from is an ensemble's folder: then its unit is that of the member."""
+    return weights is not None and (Path(weights) / artifact.MANIFEST).is_file()
+
+
+def _member(name: str, cut: str, size: int, folder: Path) -> keras.Model:
+    """A network with the tensors of an ensemble's member."""
+    specs = {spec.backbone: spec for spec in artifact.read_manifest(folder).members}
+    if name not in specs:
+        raise FileNotFoundError(f"{folder}: this ensemble has no {BACKBONES[name].title} to start from.")
+    spec = specs[name]
+    if spec.cut != cut:
+        raise ValueError(
+            f"{folder}: its {BACKBONES[name].title} is cut at {spec.cut}, and would have to be at {cut} for "
+            "this recipe."
+        )
+    network = build(name, cut, size)
+    fill(network, cut, artifact.read_tensors(folder / spec.file, spec.sha256), folder / spec.file)
+    return network
+
+
+def fill(network: keras.Model, cut: str, values: Mapping[str, np.ndarray], file: Path) -> None:
+    """Put the tensors of a file into a network of `build`.
+
+    Args:
+        network: cut at `cut`.
+        cut: name of a layer.
+        values: as `tensors` names them.
+        file: where they are from.
+
+    Raises:
+        artifact.StoreError: they are not those of this network.
+    """
+    wanted = dict(tensors(network))
+    if odd := sorted(set(wanted) ^ set(values)):
+        raise artifact.StoreError(
+            f"{file}: its tensors are not those of {network.name} cut at {cut} "
+            f"({odd[0]!r} is {'missing' if odd[0] in wanted else 'one too many'})."
+        )
+    for name, variable in wanted.items():
+        if tuple(variable.shape) != values[name].shape:
+            raise artifact.StoreError(
+                f"{file}: tensor {name!r} has shape {values[name].shape}; "
+                f"{network.name} cut at {cut} wants {tuple(variable.shape)}."
+            )
+        variable.assign(values[name])
 
 
 class _ReachedError(Exception):
@@ -252,7 +304,15 @@ def whole(name: str, size: int, weights: str | Path | None = None) -> keras.Mode
 
     application = getattr(keras.applications, BACKBONES[name].application)
     named = "imagenet" if weights == "imagenet" else None
-    network = application(include_top=False, weights=named, input_shape=(size, size, 3))
+    try:
+        network = application(include_top=False, weights=named, input_shape=(size, size, 3))
+    except Exception as error:  # Keras raises a bare one where it cannot download
+        if not named:
+            raise
+        raise OSError(
+            f"the ImageNet weights of {BACKBONES[name].title} cannot be downloaded ({error}); give a "
+            "folder that has them with --backbone-weights, or --backbone-weights none to start at random."
+        ) from None
     if weights not in (None, "imagenet"):
         _load_start(network, name, Path(str(weights)), size)
     return network

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from leukovision import artifact, host, hub, ood, slide
-from leukovision.backbones import HEAD, build, tensors
+from leukovision.backbones import HEAD, build, fill
 from leukovision.cell import Cell
 from leukovision.errors import sentence
 from leukovision.inference import BATCH, Forward
@@ -352,7 +352,7 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
             with the code.
 
     Raises:
-        store.StoreError: it cannot be pulled, the folder is not an ensemble's, or something in it does
+        artifact.StoreError: it cannot be pulled, the folder is not an ensemble's, or something in it does
             not match. Nothing half-loaded is ever returned.
     """
     found = source if isinstance(source, hub.Found) else hub.find(source)
@@ -374,19 +374,7 @@ def _networks(folder: Path, manifest: artifact.Manifest) -> Iterator[keras.Model
             network = build(spec.backbone, spec.cut, manifest.input.size)
         except ValueError as error:
             raise artifact.StoreError(f"{folder / artifact.MANIFEST}: {error}") from None
-        wanted = dict(tensors(network))
-        if odd := sorted(set(wanted) ^ set(found)):
-            raise artifact.StoreError(
-                f"{folder / spec.file}: its tensors are not those of {spec.backbone} cut at {spec.cut} "
-                f"({odd[0]!r} is {'missing' if odd[0] in wanted else 'one too many'})."
-            )
-        for name, variable in wanted.items():
-            if tuple(variable.shape) != found[name].shape:
-                raise artifact.StoreError(
-                    f"{folder / spec.file}: tensor {name!r} has shape {found[name].shape}; "
-                    f"{spec.backbone} cut at {spec.cut} wants {tuple(variable.shape)}."
-                )
-            variable.assign(found[name])
+        fill(network, spec.cut, found, folder / spec.file)
         yield network
 
 

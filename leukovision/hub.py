@@ -30,6 +30,9 @@ PATIENCE = 10
 
 CARD = "README.md"
 
+EXAMPLES = "examples"
+"""Folder of a repository with pictures that may be shown."""
+
 _NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
 
 
@@ -152,6 +155,42 @@ def pull(repo: str, revision: str | None = None, pulling: Pulling | None = None)
         raise StoreError(sentence("not_pulled", name=name, reason=reason)) from None
 
 
+def examples(source: str | Path) -> Found:
+    """Find pictures to offer: a folder of them, or the folder `examples` of a repository on the Hub.
+
+    Args:
+        source: as in `find`.
+
+    Raises:
+        StoreError: it is not on the Hub, or neither there nor in the cache can it be had. A folder that is
+            not there is found all the same; reading it says so.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    name, named = str(source), _NAME.fullmatch(str(source))
+    if Path(source).is_dir() or not named:
+        return Found(Path(source), name)
+    repo, revision = named["repo"], named["revision"]
+    try:
+        # Where the Hub cannot be reached, this is what was pulled before.
+        pulled = snapshot_download(
+            repo, revision=revision, allow_patterns=f"{EXAMPLES}/*", etag_timeout=PATIENCE
+        )
+    except LocalEntryNotFoundError as error:
+        cause = error.__cause__ or error
+        status = cause.response.status_code if isinstance(cause, HfHubHTTPError) else 0
+        why = (
+            sentence("hub_error", status=status)
+            if status
+            else sentence("hub_away", kind=type(cause).__name__)
+        )
+        raise StoreError(sentence("not_cached", name=name, why=why)) from None
+    except HfHubHTTPError as error:
+        raise StoreError(_refused(name, error)) from None
+    return Found(Path(pulled) / EXAMPLES, f"{repo}@{Path(pulled).name}")
+
+
 def _fetch(
     repo: str,
     revision: str | None,
@@ -220,4 +259,4 @@ def _refused(name: str, error: Exception) -> Sentence:
     return sentence("hub_refused", name=name, reason=str(error).strip().partition("\n")[0])
 
 
-__all__ = ["EMBEDDED", "Found", "Pulling", "asked", "find", "manifest", "pull"]
+__all__ = ["EMBEDDED", "EXAMPLES", "Found", "Pulling", "asked", "examples", "find", "manifest", "pull"]

@@ -214,7 +214,7 @@ def threshold(distances: np.ndarray) -> float:
 
 
 def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
-    """Read what `training.reference` wrote.
+    """Read what `training.ood_statistics` wrote.
 
     Args:
         folder: the ensemble's.
@@ -222,7 +222,7 @@ def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
         width: how many features (F) the ensemble has.
 
     Raises:
-        store.StoreError: the file is not there, was changed, or does not fit the ensemble.
+        artifact.StoreError: the file is not there, was changed, or does not fit the ensemble.
     """
     path = folder / spec.file
     found = artifact.read_tensors(path, spec.sha256)

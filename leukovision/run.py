@@ -28,7 +28,7 @@ class Outputs:
     """Where to write.
 
     Attributes:
-        tables: by kind, a key of `batch.TABLES`.
+        tables: by kind, a key of `rows.TABLES`.
         report: a report; its ending says of which kind.
         maps: a folder for the maps of each cell.
         geojson: the cells of a photo, of one file alone.

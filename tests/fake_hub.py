@@ -151,6 +151,17 @@ class FakeHub:
             files = [{"rfilename": path} for path in self.commits[repo][sha]]
             return {"id": repo, "modelId": repo, "sha": sha, "siblings": files, "tags": []}
 
+        @app.get("/api/models/{user}/{name}/tree/{revision}")
+        async def tree(request: Request, user: str, name: str, revision: str):
+            repo = f"{user}/{name}"
+            if refused := self._refusal(request, repo):
+                return refused
+            files = self.commits[repo][self.names[repo].get(revision, revision)]
+            return [
+                {"type": "file", "path": path, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+                for path, content in files.items()
+            ]
+
         @app.post("/api/models/{user}/{name}/preupload/{revision}")
         async def preupload(request: Request, user: str, name: str, revision: str):
             files = (await request.json())["files"]

@@ -89,3 +89,14 @@ def test_a_wheel_has_every_package() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in modules()}
     assert found <= listed, f"pyproject.toml lists the packages of a wheel; it lacks {found - listed}"
+
+
+def test_what_a_docstring_names_of_another_module_is_there() -> None:
+    named = {path.stem: path.read_text() for path in modules()}
+    gone = [
+        f"{path.name}: {module}.{name}"
+        for path in modules()
+        for module, name in re.findall(r"`(\w+)\.([A-Z]\w+)`", path.read_text())
+        if not re.search(rf"^(class |){name}\b", named.get(module, ""), re.M) and module != "gr"
+    ]
+    assert not gone, f"docstrings name what was renamed: {gone}"

@@ -55,6 +55,16 @@ for name in sys.argv[1:]:
     print(found.ensemble)
 """
 
+EXAMPLES = """
+import logging, sys
+logging.basicConfig(stream=sys.stdout)
+from leukovision import hub
+hub.PATIENCE = 1
+from leukovision.demo.examples import find_examples
+found = find_examples(sys.argv[1])
+print(found.origin, found.are_drawn, found.cells[0].name)
+"""
+
 Run = Callable[..., tuple[int, list[str]]]
 
 
@@ -118,6 +128,14 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
     card = server.commits["me/leuko"][pinned.split("@")[1]]["README.md"].decode()
     for words in ("library_name: keras", "model-index:", "roc_auc", credit, 'load_ensemble("me/leuko")'):
         assert words in card
+    origin, name = f"me/leuko@{pinned.split('@')[1]}", "one.png"
+    status, lines = run("-c", EXAMPLES, "me/leuko")
+    assert lines[-1] == f"{origin} False {name}"
+    server.fault = "500"
+    assert run("-c", EXAMPLES, "me/leuko")[1][-1] == lines[-1]  # it was pulled before
+    status, lines = run("-c", EXAMPLES, "me/other")
+    server.fault = ""
+    assert "me/other: the Hub" in " ".join(lines) and lines[-1].startswith(" True drawn")
     (own,) = ensemble.analyse([read_cell(picture)])
     digest = hashlib.sha256(np.ascontiguousarray(own.cam)).hexdigest()
     status, lines = run("-c", JUDGE, pinned, "me/leuko@v1.2")

@@ -152,7 +152,7 @@ def test_what_cannot_be_done_to_a_photo_is_said_in_german(tmp_path, ensemble):
     path = tmp_path / "smear.png"
     Image.new("RGB", (200, 200), "white").save(path)
     outline = photo.Outline(np.array([[50.0, 50], [99, 50], [99, 99]]), 1, (), "ALL", 1, True, "")
-    shown = photo.Photo(path, "a: b.png", (outline,))
+    shown = photo.Photo(path, "a: b.png", (400, 300), "", (outline,))
     for what, points in (("no", ()), ("box", [(0, 0)]), ("new", [(0.5, 0.5), (0.5, 0.5)])):
         with pytest.raises(ValueError, match=r"a: b\.png: ") as refused:
             photo.act(ensemble, shown, what, 0, points)

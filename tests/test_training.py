@@ -1,5 +1,6 @@
 """Images -> an ensemble's folder: learns, says who was held out, and sees each image only once."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from PIL import Image
 
 from leukovision import artifact, load_ensemble, read_cell, synthetic
 from leukovision.backbones import Standard, build, set_standard
+from leukovision.hub import EMBEDDED
 from leukovision.preprocessing import Input, coarse_chroma
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
@@ -18,10 +20,10 @@ INPUT = Input(geometry="fill", size=256, colour="standardised")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 painted cells of six subjects."""
+    """66 painted cells of six subjects."""
     folder = tmp_path_factory.mktemp("data")
-    for number in range(24):
-        kind, subject = ("all", f"{number % 3 + 1}") if number < 12 else ("hem", f"H{number % 3 + 1}")
+    for number in range(66):
+        kind, subject = ("all", f"{number % 3 + 1}") if number < 33 else ("hem", f"H{number % 3 + 1}")
         recipe = synthetic.blast_like(number) if kind == "all" else synthetic.lymphocyte_like(number)
         path = folder / "fold_0" / kind / f"UID_{subject}_{number}_1_{kind}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +49,39 @@ def test_an_ensemble_says_who_was_held_out_of_its_training(trained: Path) -> Non
     training = artifact.read_manifest(trained).training
     assert training["held_out_subjects"] == ["1", "H1"]
     assert training["subjects"] == {"ALL": 2, "healthy": 2}
+
+
+def test_a_run_that_was_killed_before_it_said_how_cells_look_goes_on(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "one"
+    shutil.copytree(trained, out)
+    whole = artifact.read_manifest(out)
+    artifact.write_manifest(out, whole.model_copy(update={"domain": None}))
+    (out / whole.domain.file).unlink()
+    run = command(data, out, "--hold-out", "1,H1", "--name", "one")
+    subprocess.run(run, check=True, capture_output=True)
+    assert artifact.read_manifest(out) == whole
+    again = subprocess.run(run, capture_output=True, text=True)
+    assert again.returncode != 0 and "holds an ensemble already" in again.stderr
+
+
+def test_a_training_goes_on_from_an_ensemble_s_networks(data: Path, tmp_path: Path) -> None:
+    few = ["--preset", "mixed", "--size", "192", "--samples", "16", "--rate", "1e-9"]
+    how = [part if part != "none" else "embedded" for part in command(data, tmp_path / "on", *few)]
+    subprocess.run(how, check=True, capture_output=True)
+    own = artifact.read_manifest(EMBEDDED)
+    assert artifact.read_manifest(tmp_path / "on").training["start"] == f"{own.name} {own.version}"
+    file = "inception_v3.safetensors"
+    was, now = artifact.read_tensors(EMBEDDED / file), artifact.read_tensors(tmp_path / "on" / file)
+    for name in (name for name in was if name.endswith(".kernel")):
+        assert np.abs(now[name].astype(float) - was[name]).max() <= 2e-3 * np.abs(was[name]).max(), name
+    how[how.index("embedded")] = "elsewhere"
+    how[how.index("mixed")] = "compact"
+    (tmp_path / "elsewhere").symlink_to(EMBEDDED)
+    how[how.index(str(tmp_path / "on"))] = str(tmp_path / "off")
+    run = subprocess.run(how, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 2 and "cut at mixed7" in " ".join(run.stderr.split())
 
 
 def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:
@@ -79,7 +114,7 @@ def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_resul
     data: Path, tmp_path: Path
 ) -> None:
     once, again = (
-        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "512"]
+        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "416"]
         for name in ("once", "again")
     )
     subprocess.run(once, check=True, capture_output=True, timeout=400)

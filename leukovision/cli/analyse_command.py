@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from leukovision.batch import File, Row, Seen
     from leukovision.ensemble import Source
     from leukovision.slide import SlideDecision
+
+WIDE = 120
+"""Characters of a terminal from which on the table says what each network does."""
 
 
 def analyse(
@@ -205,17 +208,21 @@ def _summary(rows: list[Row], files: int, source: Source, left: Counter[str], sh
     from leukovision.batch import counts
 
     if shown:
+        terminal = Console()
+        # In a narrow terminal there is no room for what each network says: names and reasons come first.
+        networks = BACKBONES if terminal.width >= WIDE else {}
         p = f"p({source.question.positive})"
-        table = Table("file", "decision", p, *(b.title for b in BACKBONES.values()), "reason")
+        titles = ("decision", p, *(BACKBONES[name].title for name in networks))
+        table = Table(Column("file", overflow="fold"), *(Column(title, no_wrap=True) for title in titles))
         for row in rows:
-            cells = [row.p_all, *(getattr(row, f"p_all_{name}") for name in BACKBONES)]
+            cells = [row.p_all, *(getattr(row, f"p_all_{name}") for name in networks)]
+            why = " ".join(filter(None, (row.error or row.reason, row.marks and f"({row.marks})")))
             table.add_row(
-                plain(row.file),
+                plain(row.file) + (f"\n[dim]{plain(why)}[/dim]" if why else ""),
                 row.decision or "error",
                 *("" if p is None else f"{p:.3f}" for p in cells),
-                plain(" ".join(filter(None, (row.error or row.reason, row.marks and f"({row.marks})")))),
             )
-        Console().print(table)
+        terminal.print(table)
     for row in rows:
         if row.error and not shown:
             console.print(plain(row.error), highlight=False, soft_wrap=True)

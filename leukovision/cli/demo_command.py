@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,12 @@ from leukovision.cli.terminal import errors_as_sentences
 
 def demo(
     ensemble: EnsembleOption = None,
-    examples: Annotated[Path | None, typer.Option(help="Folder of example pictures.")] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of example pictures, or user/repo on the Hub; LEUKOVISION_EXAMPLES by default."
+        ),
+    ] = None,
     share: Annotated[bool, typer.Option("--share", help="Make a public link.")] = False,
     port: Annotated[int | None, typer.Option(help="Port; the next free one from 7860 by default.")] = None,
     auth: Annotated[

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from leukovision import hub
 from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
 from leukovision.cli.options import PARTS, SPLIT, QuestionOption
@@ -83,7 +84,11 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 1,
     backbone_weights: Annotated[
-        str, typer.Option(help="imagenet (download), none, or a folder of *.weights.h5 files.")
+        str,
+        typer.Option(
+            help="imagenet (download), none, a folder of *.weights.h5 files, or an ensemble to go on from: "
+            "its folder, or embedded."
+        ),
     ] = "imagenet",
     name: Annotated[str | None, typer.Option(help="The ensemble's name; by default the folder's.")] = None,
     features: Annotated[
@@ -120,7 +125,8 @@ def train(
             samples=samples,
             rate=rate,
         )
-        weights = None if backbone_weights == "none" else backbone_weights
+        starts = {"none": None, "embedded": str(hub.EMBEDDED)}
+        weights = starts.get(backbone_weights, backbone_weights)
 
         def show(what: str, done: int, of: int, remark: str) -> None:
             advance(done, of, f"{what} {remark}")

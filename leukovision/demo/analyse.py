@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from leukovision import synthetic
+from leukovision import batch
 from leukovision.artifact import StoreError
-from leukovision.batch import MAX_BYTES
-from leukovision.batch.sources import why_not
-from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black, read_cell
-from leukovision.demo import decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
+from leukovision.demo import beside, decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.demo.examples import Examples
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
 from leukovision.ensemble import Analysis, Ensemble
@@ -32,8 +31,6 @@ from leukovision.question import OURS, Question
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
-
-N_EXAMPLES = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +54,13 @@ what is shown."""
 
 
 def tab(
-    get_ensemble: Callable[[], Ensemble], cells: list[Cell], are_drawn: bool, question: Question = OURS
+    get_ensemble: Callable[[], Ensemble], examples: Examples, question: Question = OURS
 ) -> Callable[[str], None]:
     """Put the tab into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
-        cells: examples to click.
-        are_drawn: whether a program drew them.
+        examples: cells to try.
         question: what is decided.
 
     Returns:
@@ -73,11 +69,11 @@ def tab(
     files: defaultdict[str, set[Path]] = defaultdict(set)
 
     def panel(cell: Cell | None, texts: Texts) -> str:
-        return input_html(cell, cells, are_drawn, texts)
+        return input_html(cell, examples, texts)
 
-    def result(source: Path | Cell, name: str) -> Result:
+    def result(source: decoding.Source | Cell, name: str, number: int | None = None) -> Result:
         texts = visitor.texts().about(question)
-        page, cell, shown = judged(get_ensemble, source, name, texts)
+        page, cell, shown = judged(get_ensemble, source, name, texts, number)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
 
@@ -86,13 +82,15 @@ def tab(
         path = uploads.uploaded(event.path)
         if path:
             files[str(request.session_hash)].add(path)
-            return result(path, name)
+            place, number = getattr(event, "place", None), getattr(event, "cell", None)
+            source = path if place is None else partial(_in_zip, path, name, int(place))
+            return result(source, name, number)
         texts = visitor.texts()
         alert = render.alert_html(texts("analyse.lost", name=name), texts=texts)
         return panel(None, texts), "", alert, "", None
 
     def chosen(event: gr.EventData) -> Result:
-        cell = cells[int(event.index) % len(cells)]
+        cell = examples.cells[int(event.index) % len(examples.cells)]
         return result(cell, cell.name)
 
     def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, str, Shown | None]:
@@ -159,6 +157,7 @@ def tab(
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
             shown = gr.State(time_to_live=uploads.KEPT)
             keep.buttons(get_ensemble, shown, queued)
+            again = beside.panel(get_ensemble, shown, uploads.KEPT, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
     everything = [picture, field, output, check, shown]
@@ -168,6 +167,8 @@ def tab(
         field.select(corrected, inputs=shown, outputs=everything, **queued),
         output.select(drawn_by, inputs=shown, outputs=[output, check, shown], **queued),
     ]
+    for event in working:
+        again(event)
     working += [
         event.then(None, js=_DONE).then(checked, inputs=shown, outputs=check, **queued) for event in working
     ]
@@ -186,18 +187,22 @@ def tab(
 
 
 def judged(
-    get_ensemble: Callable[[], Ensemble], source: Path | Cell, name: str, texts: Texts = ENGLISH
+    get_ensemble: Callable[[], Ensemble],
+    source: decoding.Source | Cell,
+    name: str,
+    texts: Texts = ENGLISH,
+    number: int | None = None,
 ) -> tuple[str, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
-    what is shown of it."""
+    what is shown of it. Of a photo, `number` says which cell is asked for, from 0: with its maps."""
     said: str | BaseException
     try:
         ensemble = get_ensemble()
         if isinstance(source, Cell):
             of, cell, (analysis,) = None, source, ensemble.analyse([source])
         else:
-            of, cell, analysis = _read(ensemble, source, name)
-        shown = _shown(ensemble, cell, analysis, of)
+            of, cell, analysis = _read(ensemble, source, name, number)
+        shown = _shown(ensemble, cell, analysis, of, number is not None)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
         said = error
@@ -212,13 +217,21 @@ def judged(
     return render.alert_html(said, texts=texts), None, None
 
 
-def _read(ensemble: Ensemble, path: Path, name: str) -> tuple[photo.Photo | None, Cell, Analysis]:
+def _read(
+    ensemble: Ensemble, source: decoding.Source, name: str, number: int | None
+) -> tuple[photo.Photo | None, Cell, Analysis]:
     """A picture, judged: as a photo where there are cells on it, else as one cell."""
-    with decoding.picture(path, name) as rgb:
-        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, path, name)):
+    with decoding.picture(source, name) as rgb:
+        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, source, name, number)):
             return found
         cell = framed(rgb, name)
     return None, cell, ensemble.analyse([cell])[0]
+
+
+def _in_zip(path: Path, name: str, place: int) -> bytes:
+    """The bytes of a picture in a zip file, read from it each time: no copy of them is kept."""
+    path.touch()  # it counts as new as long as it is looked at
+    return batch.unzip(path, name)[place].read()
 
 
 def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
@@ -231,9 +244,11 @@ def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     )
 
 
-def _shown(ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None) -> Shown:
+def _shown(
+    ensemble: Ensemble, cell: Cell, analysis: Analysis, of: photo.Photo | None, mapped: bool = False
+) -> Shown:
     picture = ensemble.input.picture(cell, SIDE)
-    maps = None if of else render.drawn(ensemble, analysis)
+    maps = None if of and not mapped else render.drawn(ensemble, analysis)
     scale = of.outlines[of.chosen].px_per_um if of else None
     return Shown(analysis, picture, maps, base_name(cell.name), of, traits(cell, scale))
 
@@ -245,37 +260,12 @@ def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:
     return against_chance(ensemble, numbers, sign * maps.smooth[render.COMBINED], maps.target)
 
 
-def example_cells(folder: Path | None, question: Question = OURS) -> list[Cell]:
-    """Cells to click: the first twelve pictures of a folder that can be read, or drawn ones, if the question
-    is what these were drawn for.
-
-    Raises:
-        FileNotFoundError: the folder is not there, or there is no picture in it.
-    """
-    if folder is None and not question.is_ours:
-        return []
-    if folder is None:
-        return [read_cell(pixels, title) for title, pixels in synthetic.examples(N_EXAMPLES)]
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; --examples wants one with pictures of cells.")
-    cells: list[Cell] = []
-    for path in sorted(folder.iterdir()):
-        if not why_not(path.name) and len(cells) < 2 * N_EXAMPLES:
-            try:
-                cells.append(read_cell(path, path.name))
-            except CellError as error:
-                logging.getLogger(__name__).warning("example left out: %s", error)
-    if not cells:
-        raise FileNotFoundError(f"{folder}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
-    return cells
-
-
 def base_name(name: object) -> str:
     """What a browser says a file is called -> its last part, at most 120 characters."""
     return PurePosixPath(str(name).replace("\\", "/")).name[-120:] or "picture"
 
 
-def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Texts = ENGLISH) -> str:
+def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) -> str:
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
         f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
@@ -290,21 +280,25 @@ def input_html(cell: Cell | None, examples: list[Cell], drawn: bool, texts: Text
         )
     else:
         seen = prompt_html("analyse", texts, _DROP)
-    names = [texts.said(base_name(one.name)) for one in examples]
+    names = [texts.said(base_name(one.name)) for one in examples.cells]
     thumbnails = "".join(
         f'<button type="button" data-act="example" data-index="{index}" title="{escape(name)}">'
         f"{_img(one, 96, name)}</button>"
-        for index, (one, name) in enumerate(zip(examples, names, strict=True))
+        for index, (one, name) in enumerate(zip(examples.cells, names, strict=True))
     )
-    note = f"<p>{texts('analyse.drawn')}</p>" if drawn else ""
+    note = f"<p>{texts('analyse.drawn')}</p>" if examples.are_drawn else ""
+    if examples.origin:
+        repo = examples.origin.partition("@")[0]
+        link = f'<a href="https://huggingface.co/{repo}" target="_blank" rel="noopener">{repo}</a>'
+        note = f"<p>{texts('analyse.credit', repo=link)}</p>"
     offered = (
         f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>{note}</div>'
-        if examples
+        if examples.cells
         else ""
     )
     return (
         f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
-        f'<div class="lv-zone" data-limit="{MAX_BYTES}" {words}>{seen}</div>'
+        f'<div class="lv-zone" data-limit="{batch.MAX_BYTES}" {words}>{seen}</div>'
         '<p class="lv-state" role="status"></p>'
         '<div class="lv-buttons">'
         '<label class="lv-button lv-main"><input class="lv-file lv-open" type="file" '

@@ -42,6 +42,7 @@ from leukovision.demo import (
     uploads,
     visitor,
 )
+from leukovision.demo.examples import Examples, find_examples
 from leukovision.demo.static import FOLDER, SHEETS, script
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
@@ -61,7 +62,7 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-s
 
 def build(
     ensemble: str | Path | None = None,
-    examples: Path | None = None,
+    examples: Examples | None = None,
     after: threading.Event | None = None,
     question: Question | None = None,
 ) -> gr.Blocks:
@@ -69,16 +70,13 @@ def build(
 
     Args:
         ensemble: as in `load_ensemble`.
-        examples: a folder of pictures to offer; drawn cells if None.
+        examples: cells to try; drawn ones if None.
         after: when it is set the loading begins, which would take time from what comes first; at once by
             default.
         question: of the ensemble, as `asked_of` says it; looked for by default.
-
-    Raises:
-        FileNotFoundError: `examples` is not there, or there is no picture in it.
     """
     here, question = _here(ensemble), question or asked_of(ensemble)
-    cells = analyse.example_cells(examples, question)
+    examples = examples or find_examples(question=question)
     now = {"foot": (_named(here) if here else asked(ensemble), False, "")}
 
     def pulling(name: str, file: str) -> None:
@@ -127,9 +125,9 @@ def build(
     ) as page:
         gr.HTML(visitor.start(header_html, question), apply_default_css=False, js_on_load=script("address"))
         notice = gr.HTML(visible=False, apply_default_css=False, js_on_load=None, elem_id="lv-notice")
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab(visitor.label("page.analyse"), id="analyse", elem_id="lv-tab-analyse"):
-                forget = analyse.tab(get_ensemble, cells, examples is None, question)
+                forget = analyse.tab(get_ensemble, examples, question)
             with gr.Tab(
                 visitor.label("page.batch"), id="batch", elem_id="lv-tab-batch", render_children=True
             ):
@@ -138,7 +136,7 @@ def build(
             with gr.Tab(
                 visitor.label("page.teach"), id="teach", elem_id="lv-tab-teach", render_children=True
             ):
-                teach.tab(get_ensemble, cells, examples is None, question)
+                teach.tab(get_ensemble, examples.cells, examples.are_drawn, question)
             with gr.Tab(
                 visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
             ):
@@ -170,7 +168,7 @@ def build(
 
 def serve(
     ensemble: str | Path | None = None,
-    examples: Path | None = None,
+    examples: str | Path | None = None,
     share: bool = False,
     port: int | None = None,
     auth: str | None = None,
@@ -181,7 +179,8 @@ def serve(
     """Build the page and serve it until it is stopped.
 
     Args:
-        ensemble, examples: as in `build`.
+        ensemble: as in `build`.
+        examples: as in `find_examples`.
         share: make a public link.
         port: the next free one from 7860 by default, or what GRADIO_SERVER_PORT says.
         auth: "user:password" that the page asks for; what LEUKOVISION_AUTH says by default.
@@ -192,7 +191,7 @@ def serve(
     Raises:
         ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it,
             LEUKOVISION_ORIGINS not as `headers.origins` does, or what `mcp` needs is not installed.
-        FileNotFoundError: as `build`.
+        FileNotFoundError: as `find_examples`.
     """
     auth = auth or os.environ.get("LEUKOVISION_AUTH")
     user, colon, password = (auth or "").partition(":")
@@ -210,9 +209,10 @@ def serve(
     health = Route("/healthz", lambda _: PlainTextResponse("ok"))
     # Uvicorn would take the word of whoever asks from this machine for where the request came from.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    question = asked_of(ensemble)
+    offered = find_examples(examples, question)
     with uploads.folder() as folder:
-        question = asked_of(ensemble)
-        page = build(ensemble, examples, up, question)
+        page = build(ensemble, offered, up, question)
         queue = turns.Turns(page._queue)
         outside = [
             Middleware(visitor.Language),
@@ -229,7 +229,7 @@ def serve(
             state_session_capacity=SESSIONS, mcp_server=mcp or None,
             app_kwargs={
                 "lifespan": _lifespan(page, outside, queue, folder.parent),
-                "routes": [health, preview.route(question)],
+                "routes": [health, preview.route(question), teach.route(offered.are_drawn)],
             },
         )  # fmt: skip
         up.set()

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ PATIENCE = 60.0
 
 MEMORY = 2 * 1024**3
 """Bytes of addresses that the process may have: 50 megapixels take 1 GB of memory, and libraries the rest."""
+
+Source = Path | bytes | Callable[[], bytes]
+"""A path, the bytes of a file, or what gives them anew each time."""
 
 _lane = threading.Lock()
 _hasty = threading.BoundedSemaphore(2)
@@ -67,12 +70,14 @@ def cell(source: Path | bytes, name: str, hasty: bool = False) -> Cell:
 
 
 @contextlib.contextmanager
-def picture(source: Path | bytes, name: str) -> Iterator[np.ndarray]:
+def picture(source: Source, name: str) -> Iterator[np.ndarray]:
     """(h, w, 3) uint8 as `read_picture`; within the block no other large picture is worked on.
 
     Raises:
         CellError, FileNotFoundError: as `read_picture`; or it took too long, or others did.
     """
+    if callable(source):
+        source = source()
     if not _is_large(source):
         yield read_picture(source, name)[0]
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,14 +59,18 @@ class Photo:
     """A photo on one visitor's page.
 
     Attributes:
-        path: where the upload lies until it is deleted.
+        source: where the upload lies until it is deleted.
         name: what its sender calls it.
+        size: width and height, px.
+        shown: the photo, small, as a data URI.
         outlines: of its cells, in the order of their numbers.
         chosen: which of them is looked at, from 0.
     """
 
-    path: Path
+    source: decoding.Source
     name: str
+    size: tuple[int, int]
+    shown: str
     outlines: tuple[Outline, ...]
     chosen: int = 0
 
@@ -76,13 +79,16 @@ Looked = tuple[Photo, Cell, Analysis]
 """A photo, the cell of it that is looked at, and what the ensemble says of that."""
 
 
-def look(ensemble: Ensemble, rgb: np.ndarray, path: Path, name: str) -> Looked | None:
+def look(
+    ensemble: Ensemble, rgb: np.ndarray, source: decoding.Source, name: str, number: int | None = None
+) -> Looked | None:
     """Find the cells of a photo and judge all of them; None where there is none.
 
     Args:
         ensemble: which judges.
         rgb: (h, w, 3) uint8, the photo.
-        path, name: as `Photo` keeps them.
+        source, name: as `Photo` keeps them.
+        number: of the cell to start with, from 0; by default the one that is most worth a look.
     """
     found = find_cells(rgb, name)
     if not found:
@@ -92,7 +98,13 @@ def look(ensemble: Ensemble, rgb: np.ndarray, path: Path, name: str) -> Looked |
     # First the one that is like the training cells and whole, and of these the most suspect.
     order = [(said.in_domain, not one.marks, said.p_all) for one, said in zip(found, analyses, strict=True)]
     chosen = max(range(len(found)), key=order.__getitem__)
-    return Photo(path, name, outlines, chosen), found[chosen].cell, analyses[chosen]
+    if number is not None and 0 <= number < len(found):
+        chosen = number
+    small = Image.fromarray(rgb)
+    size = small.size
+    small.thumbnail((SIDE, SIDE))
+    shown = data_uri(np.asarray(small))
+    return Photo(source, name, size, shown, outlines, chosen), found[chosen].cell, analyses[chosen]
 
 
 def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequence[Any]) -> Looked | None:
@@ -119,7 +131,7 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
             return None
         index = min(index, len(outlines) - 1)
     number = len(outlines) + 1 if what == "new" else index + 1
-    with decoding.picture(photo.path, photo.name) as rgb:
+    with decoding.picture(photo.source, photo.name) as rgb:
         name = sentence("cell_of", name=photo.name, number=number)
         found = _found(rgb, name, outlines[index], what, drawn * rgb.shape[1::-1])
     (analysis,) = ensemble.analyse([found.cell])
@@ -173,10 +185,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
         texts: of a language, about the ensemble's question.
         fault: why what was asked for last could not be done.
     """
-    with decoding.picture(photo.path, photo.name) as rgb:
-        height, width = rgb.shape[:2]
-        shown = Image.fromarray(rgb)
-        shown.thumbnail((SIDE, SIDE))
+    width, height = photo.size
     size = max(width, height)
     shapes, cards = [], []
     for place, one in enumerate(photo.outlines):
@@ -210,7 +219,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     return (
         f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
         f"<header><h3>{title}</h3>{_odd(photo, texts)}<p>{texts('photo.not_measured')}</p></header>"
-        f'<div class="lv-field"><img src="{data_uri(np.asarray(shown))}" '
+        f'<div class="lv-field"><img src="{photo.shown}" '
         f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
         f"{''.join(shapes)}</svg></div>"

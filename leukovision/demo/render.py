@@ -50,7 +50,7 @@ class Drawn:
     """Maps as they are shown: by backbone, and last by `COMBINED`.
 
     Attributes:
-        method: key of `saliency.METHODS`.
+        method: key of `methods.METHODS`.
         target: the class that the method was asked about.
         smooth: (size, size) float32 each: towards the positive class above 0, else below.
         coarse: (h, w) float32 each, the same as coarse as they are.
@@ -205,7 +205,27 @@ def brief_html(
     maps, texts = cams(analysis), texts.about(analysis.question)
     return (
         f'<article class="lv-brief">{_decision(analysis, decide, texts, figures)}'
-        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>{below}</article>'
+        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>'
+        f"{legend_html(texts)}{below}</article>"
+    )
+
+
+def compared_html(
+    analysis: Analysis, picture: np.ndarray, maps: Drawn, scale: float, decide: float, texts: Texts = ENGLISH
+) -> str:
+    """Decision and maps of a cell on a scale that another cell has too.
+
+    Args:
+        analysis, maps: of it.
+        picture: (side, side, 3) uint8, what to lay the maps over.
+        scale: of the colours.
+        decide: probability from which a backbone is said to say the positive class.
+        texts: of a language.
+    """
+    texts = texts.about(analysis.question)
+    return (
+        f'<article class="lv-brief">{_decision(analysis, decide, texts)}'
+        f'<div class="lv-grid">{_pictures(maps.smooth, maps.smooth, picture, scale, texts)}</div></article>'
     )
 
 
@@ -213,6 +233,16 @@ def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = EN
     """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
     maps = {COMBINED: cam}
     return _pictures(maps, maps, picture, scale_of(maps), texts, titles={COMBINED: title})
+
+
+def legend_html(texts: Texts = ENGLISH) -> str:
+    """What the colours of maps say."""
+    bar = data_uri(colours(np.linspace(-1, 1, 256, dtype=np.float32)[None].repeat(8, 0), 1.0))
+    return (
+        f'<div class="lv-scale"><span class="lv-end lv-negative">{texts("words.to_negative")}</span>'
+        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
+        f'<span class="lv-end lv-positive">{texts("words.to_positive")}</span></div>'
+    )
 
 
 def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
@@ -286,7 +316,6 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         note = texts("result.other_scale", title=title, paper=method.paper)
         if not method.signed:
             note += f" {texts('result.one_sided', target=texts.kind(maps.target))}"
-    bar = data_uri(colours(np.linspace(-scale, scale, 256, dtype=np.float32)[None].repeat(8, 0), scale))
     options = {
         key: f'<option value="{key}"{" selected" * (key == maps.method)}>{texts.said(one.title)}</option>'
         for key, one in METHODS.items()
@@ -306,10 +335,7 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
         f'<label class="lv-slider">{texts("result.overlay")} <input class="lv-opacity" type="range" min="0" '
         f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
         f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
-        f'<div class="lv-scale"><span class="lv-end lv-negative">{texts("words.to_negative")}</span>'
-        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
-        f'<span class="lv-end lv-positive">{texts("words.to_positive")}</span></div>'
-        f'<p class="lv-note">{note}</p></section>'
+        f'{legend_html(texts)}<p class="lv-note">{note}</p></section>'
     )
 
 
@@ -332,6 +358,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "data_uri", "describe_map", "drawn", "headline", "map_html", "overlays", "percent", "record",
-    "result_html", "scale_of", "signed", "title_of",
+    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlays",
+    "percent", "record", "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

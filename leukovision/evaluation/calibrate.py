@@ -339,7 +339,7 @@ def _wanted(cells: Cells, accuracy: float) -> dict[str, Any]:
 
 
 def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:
-    """Rows of `store.SCORES`: subject, class, cross-fitted p, area and mean colours of each cell.
+    """Rows of `artifact.SCORES`: subject, class, cross-fitted p, area and mean colours of each cell.
 
     Raises:
         ValueError: as `cross_fit`.

@@ -118,7 +118,7 @@ def read(path: Path, question: Question = OURS) -> Cells:
 
 
 def of_scores(path: Path, groups: Mapping[str, str] | None = None, question: Question = OURS) -> Cells:
-    """Read `store.SCORES` of an ensemble's folder, which has the ensemble's p and not its members'.
+    """Read `artifact.SCORES` of an ensemble's folder, which has the ensemble's p and not its members'.
 
     Args:
         path: the file.

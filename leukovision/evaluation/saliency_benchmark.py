@@ -60,7 +60,7 @@ def measure(
     Args:
         ensemble: which has not seen the cells.
         images: of them.
-        methods: keys of `saliency.METHODS`.
+        methods: keys of `methods.METHODS`.
         thorough: on how many cells, the first ones, stability and twins are measured too.
         progress: called with how many cells are done.
     """

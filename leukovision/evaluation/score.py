@@ -56,7 +56,7 @@ def held_out(
     Raises:
         ValueError: of several ensembles two have one name, one names no subjects, or two name the same
             one; or there are no images of them.
-        store.StoreError: a folder is not an ensemble's.
+        artifact.StoreError: a folder is not an ensemble's.
     """
     if len({name_of(folder) for folder in folders}) < len(folders):
         raise ValueError("two ensembles' folders have one name, by which cells.csv would tell them apart.")
@@ -99,7 +99,7 @@ def score(
         progress: called with how many are done.
 
     Returns:
-        A row of `cells.csv` each: see `cells.Cells`.
+        A row of `cells.csv` each: see `predictions.Cells`.
 
     Raises:
         CellError: an image that cannot be read.

@@ -145,8 +145,8 @@ def write(
         saved_again: of `saved_again.summary`. What is not given is taken out of the manifest.
 
     Raises:
-        ValueError: the figures are not those of `evaluate.measure`, or of `saved_again.summary`.
-        store.StoreError: the folder is not an ensemble's.
+        ValueError: the figures are not those of `figures.measure`, or of `saved_again.summary`.
+        artifact.StoreError: the folder is not an ensemble's.
     """
     manifest = artifact.read_manifest(folder)
     kept = {name: found for name, found in manifest.figures.items() if name not in ("shift", "saved_again")}

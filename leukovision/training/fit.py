@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES
+from leukovision.backbones import BACKBONES, is_ensemble
 from leukovision.question import OURS, Question
 from leukovision.training import heads, whole
 from leukovision.training.dataset import Image
-from leukovision.training.ood_statistics import describe
+from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
 
 
@@ -56,7 +56,7 @@ def fit(
     """
     from leukovision.ensemble import load_ensemble
 
-    if (out / artifact.MANIFEST).exists():
+    if (out / artifact.MANIFEST).exists() and not _is_unfinished(out, images):
         raise FileExistsError(f"{out}: holds an ensemble already; give another --out.")
     out.mkdir(parents=True, exist_ok=True)
     for backbone in backbones:
@@ -98,6 +98,12 @@ def fit(
     return manifest
 
 
+def _is_unfinished(out: Path, images: Sequence[Image]) -> bool:
+    """Whether a run was killed after the last member, before it had seen how cells look."""
+    left = artifact.read_manifest(out)
+    return left.version == "0" and left.domain is None and len(images) >= FEWEST
+
+
 def _describe(
     images: Sequence[Image],
     recipe: Recipe,
@@ -118,7 +124,15 @@ def _describe(
         "subjects": counted(is_all for _, is_all in subjects),
         "held_out": Path(held_out).name if held_out else "",
         "held_out_subjects": sorted(held_out_subjects),
-        "start": "ImageNet" if weights is not None else "random",
+        "start": _start(weights),
         "recipe": asdict(recipe),
         "code": version("leukovision"),
     }
+
+
+def _start(weights: str | Path | None) -> str:
+    """What the networks started from."""
+    if is_ensemble(weights):
+        own = artifact.read_manifest(Path(str(weights)))
+        return f"{own.name} {own.version}"
+    return "ImageNet" if weights is not None else "random"

@@ -25,8 +25,10 @@ MARGIN = 1.1
 """How far beyond the training cells the limits lie: they fit these better than a new subject's."""
 
 _QUANTILE = 0.997
-_FEWEST = 40
 _CHUNK = 64
+
+FEWEST = 40
+"""Images that say what cells are like; of fewer there is no domain."""
 
 
 def describe(
@@ -51,7 +53,7 @@ def describe(
         of the looks is final; that of the feature distance is provisional until `calibrate` sets it on
         held-out cells, which networks and statistics have not seen.
     """
-    if len(images) < _FEWEST:
+    if len(images) < FEWEST:
         return None
     drawn = draw(images, seed)
     found, seen = [], []
@@ -77,10 +79,10 @@ def describe(
 
 
 def statistics(found: np.ndarray, features: np.ndarray) -> dict[str, np.ndarray]:
-    """The tensors of `domain.Domain`.
+    """The tensors of `ood.Domain`.
 
     Args:
-        found: (n, L) float64, `domain.looks` of training cells.
+        found: (n, L) float64, `ood.looks` of training cells.
         features: (n, F) float32, pooled features of the same cells.
     """
     logs, roots = np.log(found), np.sqrt(np.maximum(features, 0)).astype(np.float64)

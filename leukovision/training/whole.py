@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from leukovision import artifact
-from leukovision.backbones import BACKBONES, HEAD, build, freeze, tensors
+from leukovision.backbones import BACKBONES, HEAD, build, freeze, is_ensemble, tensors
 from leukovision.cell import read_cell
 from leukovision.training import kept
 from leukovision.training.augment import augmented
@@ -77,7 +77,9 @@ class _Member:
         keras.utils.set_random_seed(recipe.seed)
         self.network = build(name, recipe.cut(name), recipe.input.size, weights)
         unit = self.network.get_layer(HEAD)
-        unit.kernel.assign(keras.ops.zeros_like(unit.kernel))
+        # Of the ensemble that is trained on, the unit stays; else it starts from nothing.
+        scale = 1 / HEAD_RATE if is_ensemble(weights) else 0.0
+        unit.set_weights([scale * values for values in unit.get_weights()])
         freeze(self.network)
         for norm in self._norms():
             norm.momentum = MOMENTUM

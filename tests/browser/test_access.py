@@ -77,6 +77,11 @@ def everything(cells, photo, bad_files):
             page.click(f"button[data-part='{part}']")
             page.wait_for_selector(f"#lv-part-{part} .lv-brief")
             yield part
+        page.click("button[data-part='class']")
+        page.click("[data-act='open']")
+        page.wait_for_selector("[data-act='go']:enabled")
+        yield "class round"
+        page.click(".lv-leave")
         page.click("#lv-tab-model-button")
         page.click(".lv-card summary")
         page.wait_for_selector(".lv-card h1", state="visible")

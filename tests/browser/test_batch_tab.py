@@ -129,6 +129,36 @@ def test_a_photo_has_a_row_for_each_of_its_cells(page, photo, files):
     assert [name.split(".png")[1][:8] for name in names[:2]] == [", cell 1", ", cell 2"] and len(names) == 3
 
 
+def test_a_row_opens_its_cell_with_maps(page, photo, files, uploads):
+    """A photo's second cell, a picture in a zip file whose copy on the server is gone; not a file that is."""
+    gone = files[0].with_name("gone.png")
+    gone.write_bytes(files[0].read_bytes())
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files(".lv-files", [photo, files[-1], gone])
+    state(page, "Done")
+    assert files[-1].suffix == ".zip"
+    number = page.locator(".lv-rows tbody tr").count()
+
+    def opened(row: str) -> str:
+        page.get_by_role("tab", name="Batch").click()
+        page.locator(".lv-rows tr", has_text=row).locator(".lv-opener").press("Enter")
+        page.wait_for_selector("#lv-input .lv-seen", state="visible")
+        page.wait_for_function("document.documentElement.dataset.lv === ''")
+        assert page.locator("#lv-output .lv-map").count() == 4
+        return page.locator("#lv-input .lv-seen figcaption").text_content()
+
+    assert opened("cell 2").endswith("cell 2")
+    assert page.locator(".lv-strip button").nth(1).get_attribute("aria-pressed") == "true"
+    for copy in uploads.rglob("lv-batch-*"):
+        copy.unlink()
+    assert opened("inner/13.png").startswith("13.png")
+    gone.unlink()
+    page.get_by_role("tab", name="Batch").click()
+    page.locator(".lv-rows tr", has_text="gone.png").locator("td").first.click()
+    state(page, "gone.png: the file is not on your disk any more")
+    assert number == page.locator(".lv-rows tbody tr").count() == 9
+
+
 def test_a_batch_stops_keeps_what_is_done_and_goes_on(page, files):
     page.get_by_role("tab", name="Batch").click()
     cells = [path for path in files if path.name.startswith("cell")] * 4

@@ -229,3 +229,18 @@ def test_maps_are_shown_alone_and_as_coarse_as_they_are(page, cell):
     page.click("[data-index='0']")
     answered(page)
     assert page.locator(".lv-map:visible").count() == 3  # what was chosen outlives the cell
+
+
+def test_a_cell_is_kept_beside_the_next_on_one_scale(page):
+    page.click("[data-index='0']")
+    page.wait_for_selector("#lv-beside button", state="visible")
+    page.click("[data-act='beside']")
+    page.wait_for_selector("#lv-beside [role=status]")
+    page.click("[data-index='1']")
+    page.wait_for_selector(".lv-beside")
+    assert page.locator(".lv-beside .lv-decision").count() == 2
+    assert page.locator(".lv-beside .lv-map").count() == 8
+    page.select_option(".lv-method", "gradcam")
+    page.wait_for_selector(".lv-beside .lv-note:has-text('Grad-CAM')")
+    page.click("[data-act='away']")
+    page.wait_for_selector(".lv-beside", state="detached")

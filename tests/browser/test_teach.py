@@ -44,7 +44,7 @@ def traced(page, output: str, steps: int) -> list[float]:
 
 def test_student_guesses_before_the_ensemble(lesson):
     assert lesson.locator("#lv-guess-out .lv-decision").count() == 0
-    for place, said in enumerate(("all", "healthy"), start=1):
+    for place, said in enumerate(("positive", "negative"), start=1):
         lesson.click(f"#lv-say-{said}")
         lesson.wait_for_selector(".lv-told")
         assert "a drawn cell has no diagnosis" in lesson.locator(".lv-told").text_content()
@@ -55,6 +55,59 @@ def test_student_guesses_before_the_ensemble(lesson):
         lesson.click(f"#lv-say-{said}")  # a second thought does not count
         lesson.click("#lv-next")
         lesson.wait_for_selector("#lv-guess-out .lv-asked")
+
+
+def test_each_tap_of_a_class_of_five_reaches_all_of_it(browser, address):
+    """A teacher on a laptop and four phones, one of them German."""
+    screens = [{"width": 1366, "height": 768}] + 4 * [{"width": 360, "height": 780}]
+    contexts = [
+        browser.new_context(viewport=screen, locale="de" if place == 4 else "en")
+        for place, screen in enumerate(screens)
+    ]
+    for context in contexts:
+        context.set_default_timeout(120_000)
+    teacher, *phones = pages = [context.new_page() for context in contexts]
+    teacher.goto(f"{address}/?tab=teach&part=class")
+    teacher.click("[data-act='open']")
+    link = teacher.locator(".lv-link").text_content()
+    assert teacher.locator("[data-piece='door'] img").get_attribute("src").startswith("data:image/svg")
+    for phone in phones:
+        phone.goto(link)
+
+    def seen(key: str, count: int) -> None:
+        for page in pages:
+            page.wait_for_selector(f".lv-room [data-count='{key}']:text-is('{count}')")
+
+    def go(stage: str) -> None:
+        teacher.click(f"[data-act='go'][data-value='{stage}']:enabled")
+
+    for count, phone in enumerate(phones, start=1):
+        phone.click("[data-act='guess'][data-value='healthy']")
+        seen("healthy", count)
+    assert phones[0].locator("[data-act='go']").count() == 0
+    go("truth")
+    for page in pages:
+        page.wait_for_selector("[data-score='class']:has-text('1')")
+    go("maps")
+    for place, phone in enumerate(phones):
+        phone.click(f"[data-act='vote'][data-value='{place % 2}']:enabled")
+        seen(str(place % 2), place // 2 + 1)
+    assert "Grad-CAM" not in phones[0].locator(".lv-room").text_content()
+    go("names")
+    for page in pages:
+        page.wait_for_selector(".lv-fall")
+        assert "Grad-CAM" in page.locator(".lv-room").text_content()
+        assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
+    phones[0].reload()  # it is still the same member
+    phones[0].wait_for_selector(".lv-fall")
+    teacher.wait_for_selector("[data-piece='head'] :text-is('In the round: 4')")
+    go("guess")
+    phones[0].wait_for_selector("[data-act='guess']")
+    teacher.click(".lv-leave")
+    for phone in phones:
+        phone.wait_for_selector("[data-act='open']", state="visible")
+    for context in contexts:
+        context.close()
 
 
 def test_breaking_a_cell_leaves_a_trace(lesson):
@@ -77,6 +130,9 @@ def test_breaking_a_cell_leaves_a_trace(lesson):
     lesson.click("#lv-undo")
     traced(lesson, "break-out", 1)
     assert lesson.locator("#lv-brightness input[type=range]").input_value() == "1"
+    lesson.click("#lv-find")
+    lesson.wait_for_selector("#lv-break-out .lv-told")
+    traced(lesson, "break-out", 2)
 
 
 def test_twin_is_shown_beside_the_trained_networks(lesson):

@@ -13,7 +13,7 @@ from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores
 from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
-from leukovision.demo.teach import guess_first, size_shortcut, threshold
+from leukovision.demo.teach import break_it, lesson, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
 
 
@@ -44,6 +44,22 @@ def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
 
 def test_a_cell_saved_as_a_poor_jpeg_is_told_by_its_blocks(cell):
     assert ood.blocks(changed(cell, Changes(quality=50))) > ood.BLOCKS > ood.blocks(cell)
+
+
+@pytest.mark.parametrize("name", ["quality", "stain"])
+def test_the_smallest_change_turns_the_decision_and_one_step_less_does_not(ensemble, cell, name):
+    said, changes = break_it.turned_html(ensemble, cell, Changes(), name)
+    value, (_, _, none, step) = getattr(changes, name), break_it.SLIDERS[name]
+
+    def decided(value: float) -> tuple[str, bool]:
+        (one,) = ensemble.analyse([changed(cell, Changes(**{name: value}))])
+        return one.decision, one.in_domain
+
+    if value == none:
+        assert "none within range" in said
+        return
+    assert decided(value) != decided(none) == decided(value + (step if value < none else -step))
+    assert f"from {value:g} on" in said
 
 
 def test_brush_and_corner_stand_where_they_were_put(cell):
@@ -106,14 +122,14 @@ def test_a_number_that_is_smaller_in_all_is_called_below_the_line(tmp_path):
     ],
 )  # fmt: skip
 def test_the_truth_is_read_from_names_only_where_they_tell_it(name, truth):
-    assert guess_first.truth_of(name) == truth
+    assert lesson.truth_of(name) == truth
 
 
 def test_drawn_cells_repeat_for_one_visitor_and_differ_for_another():
-    (first, truth), (again, same) = guess_first.drawn_cell(5, 0), guess_first.drawn_cell(5, 0)
+    (first, truth), (again, same) = lesson.drawn_cell(5, 0), lesson.drawn_cell(5, 0)
     assert np.array_equal(first.pixels, again.pixels) and truth == same
-    assert not np.array_equal(first.pixels, guess_first.drawn_cell(6, 0)[0].pixels)
-    assert {guess_first.drawn_cell(5, place)[1] for place in range(6)} == {"ALL", "healthy"}
+    assert not np.array_equal(first.pixels, lesson.drawn_cell(6, 0)[0].pixels)
+    assert {lesson.drawn_cell(5, place)[1] for place in range(6)} == {"ALL", "healthy"}
 
 
 def test_charts_say_in_words_what_they_draw():

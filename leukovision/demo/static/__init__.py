@@ -8,7 +8,18 @@ FOLDER = Path(__file__).parent
 
 SHEETS = tuple(
     FOLDER / f"{name}.css"
-    for name in ("page", "input", "result", "traits", "photo", "teach", "model", "batch", "screens")
+    for name in (
+        "page",
+        "input",
+        "result",
+        "traits",
+        "photo",
+        "teach",
+        "class",
+        "model",
+        "batch",
+        "screens",
+    )
 )
 """The style sheets in their order: what is for screens of a kind overrides what is for all."""
 

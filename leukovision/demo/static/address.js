@@ -3,6 +3,8 @@
 // these words, the language if one was chosen (lang=de), and nothing of a picture.
 
 const page = document.documentElement;
+// Larger, for a projector.
+if (new URLSearchParams(location.search).has('projector')) document.body.classList.add('lv-projector');
 page.lang = element.querySelector('[lang]').lang;
 
 const wanted = new URLSearchParams(location.search);
@@ -25,9 +27,11 @@ const open = (find, then = () => {}, attempts = 100) => {
     then();
   } else if (attempts) setTimeout(open, 50, find, then, attempts - 1);
 };
-const key = wanted.get('part');
+// The code of a round of a class leads to it.
+const round = wanted.has('round');
+const key = round ? 'class' : wanted.get('part');
 open(
-  () => named(wanted.get('tab') || ''),
+  () => named(round ? 'teach' : wanted.get('tab') || ''),
   () => key && open(() => page.dataset.part && part(key)),
 );
 

@@ -171,7 +171,9 @@ const work = async (own) => {
       }
       if (!ahead.length) break;
       const files = await ahead.shift();
-      for (const row of files.flat()) own.rows.push({ ...row, place: own.rows.length });
+      files.forEach((rows, k) => rows.forEach((row, cell) => {
+        own.rows.push({ ...row, place: own.rows.length, item: own.items[own.done + k], cell });
+      }));
       own.done += files.length;
       own.seconds += (performance.now() - start) / 1000;
       start = performance.now();

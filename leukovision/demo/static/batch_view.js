@@ -61,16 +61,24 @@ const yes_no = ({ row }) => (row.in_domain == null ? '' : row.in_domain ? words.
 // Sentences begin with the name of the file that they are about; in its row it stands already.
 const remark = ({ said = '', row: { file } }) => (said.startsWith(`${file}: `) ? said.slice(file.length + 2) : said);
 
+// What opens a cell on Analyse; of a file that could not be read there is nothing to see.
+const opener = (one, shown) => {
+  if (!one.thumbnail) return shown;
+  const made = make('button', { type: 'button', className: 'lv-opener', title: words.open, value: one.place }, shown);
+  made.dataset.act = 'open';
+  return made;
+};
+
 const line = (one) => {
   const [own, of] = one.agree;
   const kind = sides[one.row.decision] || 'error';
-  return make('tr', {},
+  return make('tr', { className: one.thumbnail ? 'lv-opens' : '' },
     make('td', {}, thumbnail(one, '')),
     make('td', { className: 'lv-' + kind }, make('strong', {}, decided(one))),
     make('td', {}, chance(one)),
     make('td', { className: disagree(one) ? 'lv-apart' : '' }, of ? fill(words.agree, { own, of }) : ''),
     make('td', {}, yes_no(one)),
-    make('th', { scope: 'row' }, one.row.file, ...(one.said ? [make('small', {}, remark(one))] : [])),
+    make('th', { scope: 'row' }, opener(one, one.row.file), ...(one.said ? [make('small', {}, remark(one))] : [])),
   );
 };
 
@@ -90,7 +98,7 @@ const montage = (rows) =>
     const values = { file: one.row.file, decision: decided(one), p: chance(one) };
     const title = fill(words.tile, values);
     const kind = 'lv-' + sides[one.row.decision];
-    return make('li', { title }, thumbnail(one, title), make('span', { className: kind, ariaHidden: 'true' }, values.p));
+    return make('li', { title }, opener(one, thumbnail(one, title)), make('span', { className: kind, ariaHidden: 'true' }, values.p));
   }));
 
 const chooser = (act, title, options) => {
@@ -162,6 +170,26 @@ const show = () => {
   if (held) [...found.querySelectorAll(`[data-act=${held}]`)].find((one) => one.value === held_value || one.tagName === 'SELECT')?.focus();
 };
 
+// A cell with its maps: Analyse gets the bytes once more, from the visitor's disk. Only a zip file lies on the
+// server already, for as long as it does.
+
+const open_cell = async ({ item: { name, file, zip, place }, cell }) => {
+  try {
+    await (file || zip.file).slice(0, 1).arrayBuffer();
+  } catch (error) {
+    return say(fill(words.gone, { name }));
+  }
+  try {
+    if (zip && (await call('batch_open', [zip.path, zip.file.name])).lost) [zip.path] = await upload_all([zip.file]);
+  } catch (error) {
+    return say(error.sentence || words.broken);
+  }
+  const tab = document.getElementById('lv-tab-analyse-button');
+  tab.click();
+  tab.focus();
+  document.dispatchEvent(new CustomEvent('lv-open', { detail: { name, file, path: zip?.path, place, cell } }));
+};
+
 // Keeping it
 
 const keep = async (kind) => {
@@ -199,11 +227,12 @@ const acts = {
     show();
   },
   sort: (value) => Object.assign(look, { up: look.by === value ? !look.up : true, by: value, page: 0 }) && show(),
+  open: (value) => open_cell(now.rows[value]),
   page: (value) => ((look.page += Number(value)), show()),
   keep,
 };
 element.addEventListener('click', (event) => {
-  const pressed = event.target.closest('[data-act]:not(select)');
+  const pressed = event.target.closest('[data-act]:not(select)') || event.target.closest('.lv-opens')?.querySelector('.lv-opener');
   if (pressed) acts[pressed.dataset.act](pressed.value);
 });
 element.addEventListener('change', ({ target }) => {

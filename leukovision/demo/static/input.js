@@ -13,7 +13,7 @@ const say = (state, words) => {
 
 const busy = () => say('busy', text(document.querySelector('.lv-loading') ? 'loading' : 'busy'));
 
-const send = async (files) => {
+const send = async (files, more = {}) => {
   if (!files || !files.length) return;
   const file = files[0];
   const fill = (words) => words.replace('{name}', file.name);
@@ -21,7 +21,7 @@ const send = async (files) => {
   if (file.size > Number(text('limit'))) return say('failed', fill(text('large')));
   try {
     const { path } = await upload(file);
-    trigger('upload', { path, name: file.name });
+    trigger('upload', { path, name: file.name, ...more });
   } catch (error) {
     say('failed', fill(text('failed')));
   }
@@ -51,6 +51,13 @@ document.addEventListener('drop', (event) => {
 });
 document.addEventListener('paste', (event) => {
   if (shown() && event.clipboardData) send(event.clipboardData.files);
+});
+
+// A row of a batch: its file, or where it lies on the server and its place in there; and which cell of a photo.
+document.addEventListener('lv-open', ({ detail: { file, ...row } }) => {
+  if (file) return send([file], { cell: row.cell });
+  busy();
+  trigger('upload', row);
 });
 
 const paste = async () => {

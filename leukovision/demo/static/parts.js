@@ -9,7 +9,8 @@ element.addEventListener('click', (event) => {
   for (const one of element.querySelectorAll('[data-part]')) {
     one.setAttribute('aria-pressed', one === button);
   }
-  trigger('select', { part: button.dataset.part });
+  // These two compute nothing before they are asked: a class that comes in by a link asks for nothing.
+  if (!['guess', 'class'].includes(button.dataset.part)) trigger('select', { part: button.dataset.part });
 });
 // Where there are no cells to guess, this part comes first, and shows something only when it is opened.
 if (root.dataset.part === 'line') trigger('select', { part: 'line' });

@@ -4,7 +4,6 @@ is counted."""
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,13 +11,12 @@ from typing import Any
 
 import gradio as gr
 
-from leukovision import synthetic
-from leukovision.cell import Cell, read_cell
+from leukovision.cell import Cell
 from leukovision.demo import render, visitor
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
-from leukovision.question import OURS, UNSURE, Question
+from leukovision.question import UNSURE, Question
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,7 @@ def part(
     """Put the part into the tab that is open."""
 
     def cell_of_game(game: Game) -> tuple[Cell, str]:
-        if are_drawn:
-            return drawn_cell(game.seed, game.place)
-        order = random.Random(game.seed).sample(range(len(cells)), len(cells))
-        cell = cells[order[game.place % len(cells)]]
-        return cell, truth_of(cell.name, question)
+        return lesson.dealt(cells, are_drawn, game.seed, game.place, question)
 
     def begin() -> tuple[Game, str, str]:
         game = Game(random.randrange(1_000_000))
@@ -70,7 +64,7 @@ def part(
         decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
         words = texts("teach.said", guess=texts.kind(said))
-        told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
+        told = f'<p class="lv-told" role="status">{words} {lesson.truth_line(truth, are_drawn, texts)}</p>'
         return (
             game,
             told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts, figures),
@@ -110,7 +104,7 @@ def part(
 
 def kind_of(name: str, texts: Texts) -> str:
     """What a class is called."""
-    return texts.kind(name)
+    return lesson.capital(texts.kind(name))
 
 
 def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float) -> Game:
@@ -135,31 +129,6 @@ def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float
         game.of + known,
         game.unsure + (known and analysis.decision == UNSURE),
     )
-
-
-def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
-    """A drawn cell of this visitor's row, and what it was drawn to look like."""
-    own = random.Random(f"{seed} {place}")
-    truth = own.choice(OURS.names)
-    number = own.randrange(1_000_000)
-    recipe = (synthetic.blast_like if truth == OURS.positive else synthetic.lymphocyte_like)(number)
-    return read_cell(synthetic.paint(recipe, number), "drawn"), truth
-
-
-def truth_of(name: str, question: Question = OURS) -> str:
-    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
-    words = "|".join(question.folders)
-    found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
-    return question.folders[found[-1]] if found else ""
-
-
-def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
-    """What a cell was, or what it was drawn to look like."""
-    if not truth:
-        return texts("teach.unknown")
-    if are_drawn:
-        return texts(f"teach.drawn_{OURS.side(truth)}")
-    return texts("teach.truth", truth=texts.kind(truth))
 
 
 def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -9,18 +11,22 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from leukovision import synthetic
 from leukovision.artifact import StoreError
-from leukovision.cell import Cell, CellError
+from leukovision.cell import Cell, CellError, read_cell
 from leukovision.demo import charts, render, scores, visitor
 from leukovision.demo.changes import Changes, changed, window
 from leukovision.ensemble import Ensemble
 from leukovision.explain.overlay import is_dark
 from leukovision.i18n import ENGLISH, Texts
-from leukovision.question import Question
+from leukovision.question import OURS, Question
 
 SIDE = 320
 """Side of the pictures under the maps, px."""
 
+
+MINUTES = {"guess": 8, "class": 8, "break": 8, "twin": 8, "draw": 6, "shortcut": 7, "line": 8}
+"""Of a lesson of 45, by part; the first two are one or the other."""
 
 STEPS = 40
 """Changes that a trace remembers."""
@@ -42,7 +48,11 @@ def column(key: str, question: Question) -> gr.Column:
     def said(texts: Texts) -> str:
         title, *sentences = (escape(texts(f"teach.{key}.{one}")) for one in ("title", "try", "see", "ask"))
         items = "".join(f"<li>{one}</li>" for one in sentences)
-        return f'<section class="lv-teacher"><h2>{title}</h2><ol>{items}</ol></section>'
+        more = texts("teach.for_teacher", minutes=MINUTES[key])
+        return (
+            f'<section class="lv-teacher"><h2>{title}</h2><ol>{items}</ol><details><summary>{more}</summary>'
+            f"<p>{escape(texts(f'teach.{key}.keep'))}</p></details></section>"
+        )
 
     column = gr.Column(elem_id=f"lv-part-{key}", elem_classes="lv-part")
     with column:
@@ -51,9 +61,14 @@ def column(key: str, question: Question) -> gr.Column:
 
 
 def html(kind: str, make: Callable[[Texts], str] | None = None, js: str | None = None) -> gr.HTML:
-    """A piece of the page, empty or made in every language."""
-    value = visitor.start(make) if make else ""
+    """A piece of the page, made in every language; one that a part fills says that it is being computed."""
+    value = visitor.start(make or computing_html)
     return gr.HTML(value, apply_default_css=False, js_on_load=js, elem_id=f"lv-{kind}")
+
+
+def computing_html(texts: Texts = ENGLISH) -> str:
+    """What stands in the place of an answer that is on its way."""
+    return f'<div class="lv-skeleton"><p class="lv-computing">{texts("teach.computing")}</p></div>'
 
 
 def traced(
@@ -104,3 +119,44 @@ def seen(cell: Cell, alt: str) -> str:
 def picture(ensemble: Ensemble, cell: Cell) -> np.ndarray:
     """The field that the backbones see, as fine as it is shown."""
     return ensemble.input.picture(cell, SIDE)
+
+
+def dealt(
+    cells: list[Cell], are_drawn: bool, seed: int, place: int, question: Question = OURS
+) -> tuple[Cell, str]:
+    """The cell of a place in the order of a seed, and what it is, "" where nobody knows."""
+    if are_drawn:
+        return drawn_cell(seed, place)
+    order = random.Random(seed).sample(range(len(cells)), len(cells))
+    cell = cells[order[place % len(cells)]]
+    return cell, truth_of(cell.name, question)
+
+
+def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
+    """A drawn cell of this visitor's row, and what it was drawn to look like."""
+    own = random.Random(f"{seed} {place}")
+    truth = own.choice(OURS.names)
+    number = own.randrange(1_000_000)
+    recipe = (synthetic.blast_like if truth == OURS.positive else synthetic.lymphocyte_like)(number)
+    return read_cell(synthetic.paint(recipe, number), "drawn"), truth
+
+
+def truth_of(name: str, question: Question = OURS) -> str:
+    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
+    words = "|".join(map(re.escape, question.folders))
+    found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
+    return question.folders[found[-1]] if found else ""
+
+
+def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
+    """What a cell was, or what it was drawn to look like."""
+    if not truth:
+        return texts("teach.unknown")
+    if are_drawn:
+        return texts(f"teach.drawn_{OURS.side(truth)}")
+    return texts("teach.truth", truth=texts.kind(truth))
+
+
+def capital(words: str) -> str:
+    """Words as they begin a button."""
+    return words[:1].upper() + words[1:]

@@ -52,6 +52,7 @@ def part(
         return (
             f'<article class="lv-brief" data-of="{method} {depth}"><div class="lv-two">'
             f"{render.map_html(own, fine, texts('teach.trained'), texts)}{shuffled}</div>"
+            f"{render.legend_html(texts)}"
             f'<p role="status">{alike_words} {texts("teach.twin_p", own=p_own, other=p_other)}</p></article>'
         )
 

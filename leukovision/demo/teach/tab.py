@@ -1,4 +1,4 @@
-"""The tab for lessons: up to six parts in which a class finds out what the maps and figures are worth."""
+"""The tab for lessons: up to seven parts in which a class finds out what the maps and figures are worth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from leukovision.demo import guard, scores, visitor
 from leukovision.demo.static import script
 from leukovision.demo.teach import (
     break_it,
+    class_round,
     draw_a_cell,
     guess_first,
     lesson,
@@ -25,7 +26,7 @@ from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, Question
 
-PARTS = ("guess", "break", "twin", "draw", "shortcut", "line")
+PARTS = ("guess", "class", "break", "twin", "draw", "shortcut", "line")
 """Each has a title, and three sentences for the teacher: what to try, what to see, what to ask."""
 
 
@@ -59,6 +60,7 @@ def tab(
         )
         make: dict[str, Callable[[], lesson.Opening | None]] = {
             "guess": lambda: guess_first.part(get_ensemble, cells, are_drawn, queued, question),
+            "class": lambda: class_round.part(get_ensemble, cells, are_drawn, question),
             "break": lambda: break_it.part(get_ensemble, cells, live, question),
             "twin": lambda: randomization_test.part(get_ensemble, cells, queued, question),
             "draw": lambda: draw_a_cell.part(get_ensemble, live),
