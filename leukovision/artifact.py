@@ -144,8 +144,8 @@ class Asked(_Part):
     def question(self) -> Question:
         """The same as `Texts` know it."""
         negative, positive = self.classes
-        data = self.data or (OURS.data if (positive, negative) == OURS.names else "")
-        return Question(positive, negative, data, self.words)
+        data, topic = (OURS.data, OURS.topic) if (positive, negative) == OURS.names else ("", positive)
+        return Question(positive, negative, self.data or data, topic, self.words)
 
 
 class Manifest(Asked):

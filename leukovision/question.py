@@ -24,12 +24,14 @@ class Question:
             whatever the class, so that programs read every ensemble alike.
         negative: name of the other class.
         data: what it was learnt from, with an address.
+        topic: what it is about, in a word.
         words: by language, by key of `WORDS`; what is not there is made of the names.
     """
 
     positive: str
     negative: str
     data: str = ""
+    topic: str = ""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
     @property
@@ -71,7 +73,7 @@ def _ours() -> Question:
     """Of the ensemble that comes with the code, and of any that does not say what it tells apart."""
     path = Path(__file__).with_name("locales") / "en.json"
     said = json.loads(path.read_text(encoding="utf-8"))["question"]
-    return Question(said["positive"], said["negative"], said["data"])
+    return Question(said["positive"], said["negative"], said["data"], said["topic"])
 
 
 OURS = _ours()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -147,22 +148,24 @@ def space(out: Path, repo: str, revision: str | None = None) -> list[str]:
 def _card(folder: Path, manifest: Manifest, repo: str, credit: str, trust: Path | None) -> str:
     """Front matter, and the model card that `leukovision card` wrote, with how to load it from the Hub."""
     figures = manifest.figures.get("unseen", {}).get("ensemble", {})
+    name = manifest.question.data.partition(",")[0] or manifest.name
+    dataset = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_") or "data"
     results = [
         EvalResult(
-            task_type="image-classification", dataset_type="C-NMC_2019",
-            dataset_name="C-NMC 2019, subjects left out of training", metric_type=kind,
-            metric_name=name.replace("_", " "), metric_value=figures[name]["value"],
+            task_type="image-classification", dataset_type=dataset,
+            dataset_name=f"{name}, subjects left out of training", metric_type=kind,
+            metric_name=key.replace("_", " "), metric_value=figures[key]["value"],
         )
-        for name, kind in METRICS.items()
-        if name in figures
+        for key, kind in METRICS.items()
+        if key in figures
     ]  # fmt: skip
     data = ModelCardData(
         license="apache-2.0",
         library_name="keras",
         pipeline_tag="image-classification",
-        datasets=["C-NMC_2019"],
+        datasets=[dataset],
         metrics=list(METRICS.values()),
-        tags=["leukaemia", "cytology", "explainability", "class-activation-map"]
+        tags=[manifest.question.topic, "cytology", "explainability", "class-activation-map"]
         + [BACKBONES[m.backbone].title for m in manifest.members],
         model_name=f"{manifest.name} {manifest.version}",
         eval_results=results or None,

@@ -162,7 +162,7 @@ def test_nobody_is_told_the_ensemble_s_answer_before_they_guessed_nor_names_of_m
     assert "disabled" not in shown(now.opener) and "data-act" not in shown(first)
     kept.go(now.opener, "truth", 0)
     assert all(answer in shown(who) for who in (first, second, now.opener))
-    assert texts("teach.drawn_ALL") in shown(second)
+    assert texts("teach.drawn_positive") in shown(second)
     kept.go(now.opener, "maps", 0)
     assert "disabled" in shown(now.opener)
     kept.offer(now, now.cell, (rounds.Map("adds_up", "", 0.4), rounds.Map("gradcam", "", 0.6)))
