@@ -78,7 +78,7 @@ def everything(cells, photo, bad_files):
             page.wait_for_selector(f"#lv-part-{part} .lv-brief")
             yield part
         page.click("button[data-part='class']")
-        page.click("[data-act='open']")
+        page.click(".lv-class [data-act='open']")
         page.wait_for_selector("[data-act='go']:enabled")
         yield "class round"
         page.click(".lv-leave")

@@ -68,7 +68,7 @@ def test_each_tap_of_a_class_of_five_reaches_all_of_it(browser, address):
         context.set_default_timeout(120_000)
     teacher, *phones = pages = [context.new_page() for context in contexts]
     teacher.goto(f"{address}/?tab=teach&part=class")
-    teacher.click("[data-act='open']")
+    teacher.click(".lv-class [data-act='open']")
     link = teacher.locator(".lv-link").text_content()
     assert teacher.locator("[data-piece='door'] img").get_attribute("src").startswith("data:image/svg")
     for phone in phones:
@@ -105,7 +105,7 @@ def test_each_tap_of_a_class_of_five_reaches_all_of_it(browser, address):
     phones[0].wait_for_selector("[data-act='guess']")
     teacher.click(".lv-leave")
     for phone in phones:
-        phone.wait_for_selector("[data-act='open']", state="visible")
+        phone.wait_for_selector(".lv-class [data-act='open']", state="visible")
     for context in contexts:
         context.close()
 
