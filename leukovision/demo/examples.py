@@ -45,14 +45,13 @@ def find_examples(source: str | Path | None = None) -> Examples:
         FileNotFoundError: the folder is not there, or there is no picture in it.
     """
     source = source or os.environ.get("LEUKOVISION_EXAMPLES")
-    drawn = Examples([read_cell(pixels, title) for title, pixels in synthetic.examples(DRAWN)], True)
     if not source:
-        return drawn
+        return _drawn()
     try:
         found = hub.examples(source)
     except StoreError as error:
         _log.warning("%s The example cells are drawn instead.", error)
-        return drawn
+        return _drawn()
     folder, pulled = found.folder, found.origin != str(source)
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -69,3 +68,7 @@ def find_examples(source: str | Path | None = None) -> Examples:
     if not cells:
         raise FileNotFoundError(f"{source}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
     return Examples(cells, origin=found.origin if pulled else "")
+
+
+def _drawn() -> Examples:
+    return Examples([read_cell(pixels, title) for title, pixels in synthetic.examples(DRAWN)], are_drawn=True)
