@@ -117,10 +117,10 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
     """
     import keras
 
-    if is_ensemble(weights):
-        return _member(name, cut, size, Path(str(weights)))
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
+    if is_ensemble(weights):
+        return _member(name, cut, size, Path(str(weights)))
     pixels = keras.Input((size, size, 3))
     if weights is None:
         application = getattr(keras.applications, BACKBONES[name].application)

@@ -47,14 +47,12 @@ def find_examples(source: str | Path | None = None, question: Question = OURS) -
         FileNotFoundError: the folder is not there, or there is no picture in it.
     """
     source = source or os.environ.get("LEUKOVISION_EXAMPLES")
-    drawn = Examples([])
-    if question.is_ours:
-        drawn = Examples([read_cell(pixels, title) for title, pixels in synthetic.examples(DRAWN)], True)
     if not source:
-        return drawn
+        return _drawn(question)
     try:
         found = hub.examples(source)
     except StoreError as error:
+        drawn = _drawn(question)
         instead = "The example cells are drawn instead." if drawn.cells else "There are no example cells."
         _log.warning("%s %s", error, instead)
         return drawn
@@ -74,3 +72,9 @@ def find_examples(source: str | Path | None = None, question: Question = OURS) -
     if not cells:
         raise FileNotFoundError(f"{source}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
     return Examples(cells, origin=found.origin if pulled else "")
+
+
+def _drawn(question: Question) -> Examples:
+    if not question.is_ours:
+        return Examples([])
+    return Examples([read_cell(pixels, title) for title, pixels in synthetic.examples(DRAWN)], are_drawn=True)

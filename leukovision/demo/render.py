@@ -294,10 +294,15 @@ def _pictures(
             over += f'<img class="lv-over lv-coarse" src="{source}" alt="">'
         text = f"<p>{said}</p>" if said else ""
         figures.append(
-            f'<figure class="lv-map lv-map-{name}"><div class="lv-picture"><img src="{below}" alt="">{over}'
-            f"</div><figcaption><strong>{title}</strong>{text}</figcaption></figure>"
+            f'<figure class="lv-map lv-map-{name}">{overlaid(below, over)}'
+            f"<figcaption><strong>{title}</strong>{text}</figcaption></figure>"
         )
     return "".join(figures)
+
+
+def overlaid(below: str, over: str) -> str:
+    """A picture, as a data URI, with the images of maps over it."""
+    return f'<div class="lv-picture"><img src="{below}" alt="">{over}</div>'
 
 
 def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) -> str:
@@ -358,6 +363,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlays",
-    "percent", "record", "result_html", "scale_of", "signed", "title_of",
+    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlaid",
+    "overlays", "percent", "record", "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

@@ -129,10 +129,7 @@ def rated(ensemble: Ensemble, cell: Cell) -> list[rounds.Map]:
     maps = []
     for (method, combined), (fall, _) in zip(found.items(), falls, strict=True):
         over = render.data_uri(render.colours(sign * combined, render.scale_of({method: combined})))
-        shown = (
-            f'<div class="lv-picture"><img src="{below}" alt=""><img class="lv-over" src="{over}" alt="">'
-            "</div>"
-        )
+        shown = render.overlaid(below, f'<img class="lv-over" src="{over}" alt="">')
         maps.append(rounds.Map(method, shown, fall.area))
     return maps
 
