@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 HEAD = "logit"
 """Name of the linear unit on top of the pooled features."""
 
-WEIGHED = "weighed"
-"""Name of the layer whose output is the last feature map: what the head pools, and the map comes from."""
+STANDARD = "standard"
+"""Name of the layer whose output is the last feature map, standardised: the head pools it, and the map comes
+from it."""
 
-CONTEXT = 128
-"""Units of the layer through which the whole cell sets how much each channel counts, in one trained head."""
-
-HEADS = 5
-"""Heads that are trained apart and joined: their mean is steadier than any of them."""
-
-_HEAD_LAYERS = ("standard", "context", "gate", HEAD)
+_GATE = ("context.kernel", "context.bias", "gate.kernel", "gate.bias")
+"""Tensors of two layers that heads no longer have: how much each channel counts, by the whole cell."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +91,8 @@ BACKBONES = {
 def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> keras.Model:
     """A network from pixels to one logit: a backbone's layers up to a cut, and a head on them.
 
-    The head brings each channel to mean 0 and spread 1, lets the whole cell say how much each channel
-    counts (Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507), and adds up: so it is not
-    linear in what it sees, and yet the logit is exactly a bias plus the mean of a map.
+    The head brings each channel to mean 0 and spread 1, averages it over the map, and adds up: so the logit
+    is exactly a bias plus the mean of a map.
 
     Args:
         name: a key of `BACKBONES`.
@@ -108,7 +103,7 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
             its own, takes what fits of InceptionV3: the stem and parts of the first Inception block.
 
     Returns:
-        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `WEIGHED` gives the (b, h, w, C)
+        (b, size, size, 3) float32 -> (b, 1) float32, logits; layer `STANDARD` gives the (b, h, w, C)
         feature map, layer `HEAD` is the linear unit on its mean.
 
     Raises:
@@ -132,23 +127,10 @@ def build(name: str, cut: str, size: int, weights: str | Path | None = None) -> 
     if seen is None:
         raise ValueError(f"{BACKBONES[name].title} has no layer {cut!r} to be cut at.")
     layers = keras.layers
-    head = {
-        # Set from the training cells, never trained: see `set_standard`.
-        "standard": layers.BatchNormalization(epsilon=0.0, trainable=False, name="standard"),
-        "pooled": layers.GlobalAveragePooling2D(keepdims=True, name="pooled"),
-        "context": layers.Dense(HEADS * CONTEXT, activation="relu", name="context"),
-        # At the start every channel counts alike, whatever the cell.
-        "gate": layers.Dense(
-            seen.shape[-1], kernel_initializer="zeros", bias_initializer="ones", name="gate"
-        ),
-        WEIGHED: layers.Multiply(name=WEIGHED),
-        "mean": layers.GlobalAveragePooling2D(name="mean"),
-        HEAD: layers.Dense(1, name=HEAD),
-    }
-    standard = head["standard"](seen)
-    gate = head["gate"](head["context"](head["pooled"](standard)))
-    weighed = head[WEIGHED]([standard, gate])
-    return keras.Model(pixels, head[HEAD](head["mean"](weighed)), name=name)
+    # Set from the training cells, never trained: see `set_standard`.
+    standard = layers.BatchNormalization(epsilon=0.0, trainable=False, name=STANDARD)(seen)
+    mean = layers.GlobalAveragePooling2D(name="mean")(standard)
+    return keras.Model(pixels, layers.Dense(1, name=HEAD)(mean), name=name)
 
 
 def is_ensemble(weights: str | Path | None) -> bool:
@@ -185,6 +167,7 @@ def fill(network: keras.Model, cut: str, values: Mapping[str, np.ndarray], file:
         artifact.StoreError: they are not those of this network.
     """
     wanted = dict(tensors(network))
+    values = _without_gate(values, file)
     if odd := sorted(set(wanted) ^ set(values)):
         raise artifact.StoreError(
             f"{file}: its tensors are not those of {network.name} cut at {cut} "
@@ -197,6 +180,19 @@ def fill(network: keras.Model, cut: str, values: Mapping[str, np.ndarray], file:
                 f"{network.name} cut at {cut} wants {tuple(variable.shape)}."
             )
         variable.assign(values[name])
+
+
+def _without_gate(values: Mapping[str, np.ndarray], file: Path) -> Mapping[str, np.ndarray]:
+    """The tensors of a file but for those of `_GATE`, where these let every channel count alike, as those
+    of ensembles 2.0 to 2.2 do."""
+    if not all(name in values for name in _GATE):
+        return values
+    if values["gate.kernel"].any() or (values["gate.bias"] != 1).any():
+        raise artifact.StoreError(
+            f"{file}: was trained to weigh its channels by the whole cell (tensors context and gate), which "
+            "is not done any more; train this ensemble again with `leukovision train`."
+        )
+    return {name: tensor for name, tensor in values.items() if name not in _GATE}
 
 
 class _ReachedError(Exception):
@@ -239,7 +235,7 @@ def trunk_of(network: keras.Model) -> keras.Model:
     """The backbone's layers of a network of `build`: (b, size, size, 3) -> (b, C), what they see, pooled."""
     import keras
 
-    seen = keras.layers.GlobalAveragePooling2D()(network.get_layer("standard").input)
+    seen = keras.layers.GlobalAveragePooling2D()(network.get_layer(STANDARD).input)
     return keras.Model(network.input, seen, name=f"{network.name}_trunk")
 
 
@@ -269,17 +265,17 @@ class Standard:
 def set_standard(network: keras.Model, standard: Standard) -> None:
     """Make the head of a network of `build` standardise what it is given."""
     mean, factor = standard.mean, standard.factor
-    network.get_layer("standard").set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
+    network.get_layer(STANDARD).set_weights([factor, -mean * factor, 0 * mean, 0 * mean + 1])
 
 
 def freeze(network: keras.Model) -> None:
     """Make all of a network of `build` trainable but its first convolutions, with their batch norms, and what
-    of the head is more than a linear unit: that is the identity as it is built."""
+    standardises the channels."""
     network.trainable = True
     convolutions = 0
     for layer in network.layers:
         convolutions += any(len(weight.shape) == 4 for weight in layer.weights)
-        if convolutions <= BACKBONES[network.name].stem or layer.name in ("standard", "context", "gate"):
+        if convolutions <= BACKBONES[network.name].stem or layer.name == STANDARD:
             layer.trainable = False
 
 
@@ -293,7 +289,7 @@ def tensors(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         if layer.weights:
             for variable in layer.weights:
-                prefix = layer.name if layer.name in _HEAD_LAYERS else f"{place:03d}"
+                prefix = layer.name if layer.name in (STANDARD, HEAD) else f"{place:03d}"
                 yield f"{prefix}.{variable.name}", variable
             place += 1
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from leukovision.backbones import HEAD, WEIGHED
+from leukovision.backbones import HEAD, STANDARD
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +76,7 @@ class Forward:
         for network, cut in zip(networks, cuts, strict=True):
             unit = keras.layers.Dense(1, use_bias=False, name=f"{network.name}_map")
             mean = keras.layers.GlobalAveragePooling2D(name=f"{network.name}_pooled")
-            outputs = [unit(network.get_layer(WEIGHED).output), mean(network.get_layer(cut).output)]
+            outputs = [unit(network.get_layer(STANDARD).output), mean(network.get_layer(cut).output)]
             mapped = keras.Model(network.input, outputs, name=f"{network.name}_cam")
             unit.set_weights(network.get_layer(HEAD).get_weights()[:1])
             for kind, output in zip((maps, pooled), mapped(pixels), strict=True):

@@ -173,6 +173,21 @@ def test_a_missing_tensor_is_refused(folder: Path) -> None:
     assert "missing" in refusal(folder)
 
 
+def test_a_head_that_weighs_channels_as_earlier_ones_did_is_refused_and_one_that_does_not_is_read(
+    folder: Path,
+) -> None:
+    gate = {
+        "context.kernel": np.ones((768, 2), np.float16),
+        "context.bias": np.zeros(2, np.float16),
+        "gate.kernel": np.zeros((2, 768), np.float16),
+        "gate.bias": np.ones(768, np.float16),
+    }
+    change_tensors(folder, lambda tensors: tensors.update(gate))
+    load_ensemble(folder)
+    change_tensors(folder, lambda tensors: tensors["gate.kernel"].fill(0.1))
+    assert f"{MEMBER}.safetensors: was trained to weigh its channels" in refusal(folder)
+
+
 def test_a_value_that_is_not_finite_is_refused(folder: Path) -> None:
     change_tensors(folder, lambda tensors: tensors["logit.bias"].fill(np.nan))
     assert "not finite" in refusal(folder)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from leukovision import Analysis, Cell, Ensemble, artifact, read_cell, resaving, synthetic
-from leukovision.backbones import WEIGHED
+from leukovision.backbones import STANDARD
 from leukovision.cell import framed
 from leukovision.ensemble import load_ensemble, sigmoid
 from leukovision.preprocessing import inside
@@ -67,7 +67,7 @@ def test_places_on_the_cell_differ_as_in_grad_cam_of_the_same_layer(
             numbers = ensemble.input.numbers(ensemble.input.picture(cell))
             theirs = np.asarray(
                 Gradcam(ensemble.networks[spec.backbone], clone=True)(
-                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=WEIGHED,
+                    lambda logit: logit[:, 0], numbers[None], penultimate_layer=STANDARD,
                     activation_modifier=None, seek_penultimate_conv_layer=False, expand_cam=False,
                     normalize_cam=False,
                 )

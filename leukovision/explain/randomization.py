@@ -47,14 +47,11 @@ def twin(ensemble: Ensemble, depth: str = "head", seed: int = 0) -> Ensemble:
 
 def _shuffle(network: keras.Model, share: float, permutation: Callable[[np.ndarray], np.ndarray]) -> None:
     """Shuffle the head, and this share of the backbone's layers with a kernel, the top ones."""
-    head = [network.get_layer(name) for name in ("context", "gate", HEAD)]
-    rest = [
-        layer for layer in network.layers
-        if layer not in head and any(len(w.shape) == 4 for w in layer.weights)
-    ]  # fmt: skip
-    for layer in head + rest[len(rest) - round(share * len(rest)) :]:
+    head = network.get_layer(HEAD)
+    rest = [layer for layer in network.layers if any(len(weight.shape) == 4 for weight in layer.weights)]
+    for layer in [head, *rest[len(rest) - round(share * len(rest)) :]]:
         for variable in layer.weights:
             values = np.asarray(variable)
-            # Of the head everything: each number holds what a channel counts. Statistics of batches stay.
-            if layer in head or values.ndim == 4:
+            # Statistics of batches stay.
+            if layer is head or values.ndim == 4:
                 variable.assign(permutation(values.ravel()).reshape(values.shape))

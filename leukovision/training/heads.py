@@ -50,9 +50,6 @@ def train(
     unit, standard = fitted(images, plain, changed, recipe)
     set_standard(network, standard)
     network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])
-    # What the head has for more than a linear unit stays what it is built as, the identity.
-    context = network.get_layer("context")
-    context.set_weights([np.zeros_like(values) for values in context.get_weights()])
     progress(f"{title} learns", 1, 1, "")
     artifact.write_tensors(
         out / f"{name}.safetensors",

@@ -167,9 +167,11 @@ class _Member:
             log.write(f"{step + 1},{(step + 1) * self.recipe.batch},{loss:.4f}\n")
 
     def _state(self) -> str:
-        """Changes when a checkpoint of another recipe or of other images must not be gone on from."""
+        """Changes when a checkpoint of another recipe, of other images or of another network must not be
+        gone on from."""
         whose = "".join(image.sha256 for image in self.images)
-        return hashlib.sha256((repr(self.recipe) + whose).encode()).hexdigest()
+        shapes = [tuple(variable.shape) for variable in self.network.variables]
+        return hashlib.sha256((repr((self.recipe, shapes)) + whose).encode()).hexdigest()
 
     def _save(self, step: int) -> None:
         import keras
@@ -186,8 +188,8 @@ class _Member:
         saved = kept.read(self.checkpoint)
         if str(saved["state"]) != self._state():
             raise ValueError(
-                f"{self.checkpoint}: was left by a run with another recipe or other images; "
-                "delete it, or give another --out."
+                f"{self.checkpoint}: was left by a run with another recipe or other images, or by an "
+                "earlier version; delete it, or give another --out."
             )
         variables = [*self.network.variables, *self.optimizer.variables]
         for number, variable in enumerate(variables):
