@@ -15,7 +15,7 @@ from leukovision.hub import EMBEDDED
 LONG = (
     "test_hub.py", "test_page.py", "test_training.py", "test_space.py", "test_methods.py", "test_api.py",
     "test_access.py", "test_ray_jobs.py", "test_batch_tab.py", "test_languages.py", "test_teach.py",
-    "test_run.py", "test_ending.py", "test_wheel.py",
+    "test_run.py", "test_shutdown.py", "test_wheel.py",
 )  # fmt: skip
 """Files that take longest, by name."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
-from leukovision.demo import beside, decoding, guard, keep, photo, render, uploads, visitor
+from leukovision.demo import beside, decoding, fair_queue, photo, render, report_buttons, uploads, visitor
 from leukovision.demo.examples import Examples
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
@@ -133,7 +133,7 @@ def tab(
         "show_progress": "hidden",
         "trigger_mode": "multiple",
         "api_visibility": "private",
-    } | guard.IN_TURN
+    } | fair_queue.SERIAL
     with gr.Row(elem_classes="lv-columns"):
         with gr.Column(scale=1, min_width=280, elem_classes="lv-left"):
             picture = gr.HTML(
@@ -156,7 +156,7 @@ def tab(
             )
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
             shown = gr.State(time_to_live=uploads.KEPT)
-            keep.buttons(get_ensemble, shown, queued)
+            report_buttons.buttons(get_ensemble, shown, queued)
             again = beside.panel(get_ensemble, shown, uploads.KEPT, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.

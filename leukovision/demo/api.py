@@ -13,7 +13,7 @@ import gradio as gr
 from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError
-from leukovision.demo import decoding, guard
+from leukovision.demo import decoding, fair_queue
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import trait_ranges
@@ -155,9 +155,9 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
         }  # fmt: skip
 
     explain_picture.__annotations__["target"] = Literal[question.names]
-    gr.api(analyse, api_name="analyse", **guard.TOGETHER)  # type: ignore[attr-defined]
-    gr.api(slide, api_name="slide", **guard.HANDFULS)  # type: ignore[attr-defined]
-    gr.api(explain_picture, api_name="explain", **guard.IN_TURN)  # type: ignore[attr-defined]
+    gr.api(analyse, api_name="analyse", **fair_queue.SHARED_PASS)  # type: ignore[attr-defined]
+    gr.api(slide, api_name="slide", **fair_queue.BULK)  # type: ignore[attr-defined]
+    gr.api(explain_picture, api_name="explain", **fair_queue.SERIAL)  # type: ignore[attr-defined]
     gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
 

@@ -25,7 +25,7 @@ from pydantic import Field, TypeAdapter
 from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, decoding, guard, uploads, visitor
+from leukovision.demo import analyse, decoding, fair_queue, uploads, visitor
 from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
 from leukovision.explain.sentences import together
@@ -131,7 +131,7 @@ def tab(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None
         elem_id="lv-batch",
     )
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    gr.api(batch_cells, api_name="batch_cells", **hidden, **guard.HANDFULS)  # type: ignore[attr-defined]
+    gr.api(batch_cells, api_name="batch_cells", **hidden, **fair_queue.BULK)  # type: ignore[attr-defined]
     gr.api(batch_open, api_name="batch_open", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_slides, api_name="batch_slides", concurrency_limit=2, **hidden)  # type: ignore[attr-defined]
     gr.api(batch_file, api_name="batch_file", concurrency_limit=1, **hidden)  # type: ignore[attr-defined]

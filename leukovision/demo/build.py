@@ -30,15 +30,15 @@ from leukovision.demo import (
     analyse,
     api,
     batch_tab,
-    ending,
+    fair_queue,
     guard,
     headers,
     model,
     preview,
     render,
     sessions,
+    shutdown,
     teach,
-    turns,
     uploads,
     visitor,
 )
@@ -161,7 +161,7 @@ def build(
     # Nobody is shown their place in the queue: with each event the others would be told it all the same.
     # And nobody asks past the queue.
     page.queue(
-        max_size=turns.WAITING, default_concurrency_limit=1, status_update_rate=60, api_open=False
+        max_size=fair_queue.WAITING, default_concurrency_limit=1, status_update_rate=60, api_open=False
     )  # fmt: skip
     return page  # type: ignore[no-any-return]
 
@@ -213,11 +213,11 @@ def serve(
     offered = find_examples(examples, question)
     with uploads.folder() as folder:
         page = build(ensemble, offered, up, question)
-        queue = turns.Turns(page._queue)
+        queue = fair_queue.FairQueue(page._queue)
         outside = [
             Middleware(visitor.Language),
             Middleware(headers.Policy, named=named, share=share),
-            Middleware(guard.Guard, turns=queue, per_minute=per_minute),
+            Middleware(guard.Guard, queue=queue, per_minute=per_minute),
         ]
         preview.install(question)
         page.launch(
@@ -233,7 +233,7 @@ def serve(
             },
         )  # fmt: skip
         up.set()
-        ending.wait(page, queue)
+        shutdown.wait(page, queue)
 
 
 def asked_of(ensemble: str | Path | None) -> Question:
@@ -250,7 +250,7 @@ def _has_browser() -> bool:
 
 
 def _lifespan(
-    page: gr.Blocks, outside: list[Middleware], queue: turns.Turns, folder: Path
+    page: gr.Blocks, outside: list[Middleware], queue: fair_queue.FairQueue, folder: Path
 ) -> Callable[[Any], Any]:
     """What is done while the page is up: its middleware is outside of Gradio's, and what is old is swept."""
 

@@ -19,9 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leukovision.demo import uploads
-from leukovision.demo.turns import Turns
+from leukovision.demo.fair_queue import FairQueue
 from leukovision.i18n import choose
-from leukovision.inference import BATCH
 
 LIMITS = "600/1800"
 """Requests a minute of one page, and of one address."""
@@ -52,17 +51,6 @@ OPEN = 600
 
 LOGINS, LOCKED = 10, 300
 """Wrong passwords that an address may try in so many seconds; each is answered later than the one before."""
-
-IN_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "in turn"}
-"""How events of a page that need the networks are queued: the last one asked for is the last one shown."""
-
-TOGETHER: dict[str, Any] = {"concurrency_limit": BATCH + 2, "concurrency_id": "together"}
-"""How cells are queued that depend on nothing else: those of several visitors share a pass of the networks.
-Two of them may be large pictures that take long to read, so that two more than make a pass are let in."""
-
-HANDFULS: dict[str, Any] = {"concurrency_limit": BATCH, "concurrency_id": "handfuls"}
-"""How the parts of batches are queued: nobody with one cell waits for them.
-Twice as many at once would get hardly more answers, and take 80 MB more."""
 
 _START = "/gradio_api/"
 _WORK = ("queue/join", "call/", "run/", "api/", "upload", "mcp")
@@ -102,12 +90,12 @@ class Guard:
 
     Args:
         app: what answers.
-        turns: the queue of the page.
+        queue: the queue of the page.
         per_minute: requests a minute of one page, and of one address.
     """
 
-    def __init__(self, app: ASGIApp, turns: Turns, per_minute: tuple[int, int]) -> None:
-        self.app, self.turns, self.per_minute = app, turns, per_minute
+    def __init__(self, app: ASGIApp, queue: FairQueue, per_minute: tuple[int, int]) -> None:
+        self.app, self.queue, self.per_minute = app, queue, per_minute
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         self._open: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
@@ -144,9 +132,9 @@ class Guard:
         if scope["method"] != "POST":
             # Gradio would begin an answer, break it off, and write a page of its log.
             if path.strip("/") == "queue/data":
-                known = self.turns.knows(QueryParams(scope["query_string"]).get("session_hash", ""))
+                known = self.queue.knows(QueryParams(scope["query_string"]).get("session_hash", ""))
             else:
-                known = not path.startswith("call/") or self.turns.is_open(path.strip("/").rpartition("/")[2])
+                known = not path.startswith("call/") or self.queue.is_open(path.strip("/").rpartition("/")[2])
             if not known:
                 raise _RefusedError(404, "guard.gone")
             return await self.app(scope, receive, send)
@@ -154,13 +142,13 @@ class Guard:
             return await self._login(scope, receive, send, address)
         if path.startswith(_WORK):
             self._count(f"address {address}", self.per_minute[1])
-        if path.startswith(_WORK) and self.turns.closing:
+        if path.startswith(_WORK) and self.queue.closing:
             raise _RefusedError(503, "guard.closing", seconds=30)
         if path.startswith("upload"):
             # Of an upload that has a name of its own Gradio keeps the progress, for good if nobody asks.
             return await self.app({**scope, "query_string": b""}, self._file(receive, address), send)
         is_long = path.startswith(LONG)
-        if path.startswith(_QUEUED) and not self.turns.has_room(address, is_long):
+        if path.startswith(_QUEUED) and not self.queue.has_room(address, is_long):
             raise _RefusedError(503, "guard.share", seconds=2)
         held: list[int] = []
         try:
@@ -177,7 +165,7 @@ class Guard:
     async def _join(self, scope: Scope, receive: Receive, send: Send, address: str, is_long: bool) -> None:
         """Let an event into the queue."""
         # Others of this address may have come in while this one was read.
-        if not self.turns.comes(address, is_long):
+        if not self.queue.reserve(address, is_long):
             raise _RefusedError(503, "guard.share", seconds=2)
         said = bytearray()
 
@@ -189,7 +177,7 @@ class Guard:
         try:
             await self.app(scope, receive, heard)
         finally:
-            self.turns.joined(_parsed(bytes(said)).get("event_id"), address, is_long)
+            self.queue.joined(_parsed(bytes(said)).get("event_id"), address, is_long)
 
     async def _login(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
         who = f"login {address}"

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from leukovision.demo import guard, turns, uploads
+from leukovision.demo import fair_queue, guard, uploads
 from leukovision.demo.guard import LIMITS, Guard, limits
 from leukovision.demo.headers import Policy, origins
 
@@ -69,7 +69,7 @@ def app(queue, folder) -> Guard:
         Route("/login", login, methods=["POST"]),
         Route("/{path:path}", echo, methods=["GET", "POST"]),
     ]
-    middleware = [Middleware(Guard, turns=turns.Turns(queue), per_minute=(3, 5))]
+    middleware = [Middleware(Guard, queue=fair_queue.FairQueue(queue), per_minute=(3, 5))]
     made = Starlette(routes=routes, middleware=middleware)
     made.middleware_stack = made.build_middleware_stack()
     return made.middleware_stack.app
@@ -138,8 +138,8 @@ def test_the_limits_can_be_moved_but_not_taken_away(monkeypatch):
 def test_an_address_has_a_share_of_the_queue_and_others_have_theirs(app, queue):
     app.per_minute = (10**6, 10**6)
     one, other = (TestClient(app, client=(f"10.0.0.{number}", 1)) for number in (1, 2))
-    said = [ask(one, f"page {number}") for number in range(turns.SHARE + 3)]
-    assert said == [200] * turns.SHARE + [503] * 3
+    said = [ask(one, f"page {number}") for number in range(fair_queue.SHARE + 3)]
+    assert said == [200] * fair_queue.SHARE + [503] * 3
     assert ask(other, "mine") == 200
     waiting = queue.event_queue_per_concurrency_id["one"].queue
     # Whoever has one event is next but one, however many another address has.
@@ -151,14 +151,14 @@ def test_an_address_has_a_share_of_the_queue_and_others_have_theirs(app, queue):
 
 def test_many_requests_at_once_get_no_more_than_the_share(app, queue):
     app.per_minute = (10**6, 10**6)
-    asked = [unfinished(app, JOIN, [b"{}"]) for _ in range(turns.SHARE + 20)]
+    asked = [unfinished(app, JOIN, [b"{}"]) for _ in range(fair_queue.SHARE + 20)]
 
     async def together():
         await asyncio.gather(*(call for call, _ in asked))
 
     run(together())
     statuses = [said[0]["status"] for _, said in asked]
-    assert (statuses.count(200), statuses.count(503)) == (turns.SHARE, 20)
+    assert (statuses.count(200), statuses.count(503)) == (fair_queue.SHARE, 20)
 
 
 def test_addresses_take_turns_and_so_do_their_pages_each_in_its_order():
@@ -168,22 +168,22 @@ def test_addresses_take_turns_and_so_do_their_pages_each_in_its_order():
 
     came = [event("a", "hog", number) for number in range(4)]
     came += [event("a", "pupil", 4), event("b", "other", 5), event("b", "other", 6)]
-    assert [one.number for one in turns.in_turn(came)] == [0, 5, 4, 6, 1, 2, 3]
+    assert [one.number for one in fair_queue.round_robin(came)] == [0, 5, 4, 6, 1, 2, 3]
 
 
 def test_what_nobody_fetches_is_forgotten_and_what_is_under_way_is_not(queue, monkeypatch):
-    seen = turns.Turns(queue)
+    seen = fair_queue.FairQueue(queue)
     put(queue, "a", "working")
     for page in ("left", "working"):
         queue.pending_messages_per_session[page] = asyncio.Queue()
     queue.pending_event_ids_session["left"] = {"done"}
-    now = turns.time.monotonic()
+    now = fair_queue.time.monotonic()
     for later, kept in (
         (0, {"left", "working"}),
-        (turns.UNFETCHED - 1, {"left", "working"}),
+        (fair_queue.UNFETCHED - 1, {"left", "working"}),
         (61, {"working"}),
     ):
-        monkeypatch.setattr(turns.time, "monotonic", lambda later=later: now + later)
+        monkeypatch.setattr(fair_queue.time, "monotonic", lambda later=later: now + later)
         seen.forget()
         assert set(queue.pending_messages_per_session) == set(queue.pending_event_ids_session) == kept
 

@@ -12,7 +12,7 @@ from leukovision import artifact, ood, synthetic
 from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores
-from leukovision.demo.changes import MAGENTA, WINDOW, Changes, changed, window
+from leukovision.demo.perturbation import MAGENTA, WINDOW, Perturbation, perturbed, window
 from leukovision.demo.teach import break_it, lesson, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
 
@@ -23,19 +23,19 @@ def cell():
 
 
 def test_a_cell_with_no_changes_is_the_same_cell(cell):
-    assert np.array_equal(changed(cell, Changes()).pixels, cell.pixels)
+    assert np.array_equal(perturbed(cell, Perturbation()).pixels, cell.pixels)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        Changes(turn=35), Changes(size=0.7), Changes(size=1.3), Changes(brightness=1.7), Changes(blur=6),
-        Changes(stain=-1), Changes(noise=40), Changes(corner=True), Changes(quality=20),
-        Changes(covered=[(0.5, 0.5)]),
+        Perturbation(turn=35), Perturbation(size=0.7), Perturbation(size=1.3), Perturbation(brightness=1.7), Perturbation(blur=6),
+        Perturbation(stain=-1), Perturbation(noise=40), Perturbation(corner=True), Perturbation(quality=20),
+        Perturbation(covered=[(0.5, 0.5)]),
     ],
 )  # fmt: skip
 def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
-    now = changed(cell, changes)
+    now = perturbed(cell, changes)
     assert not np.array_equal(now.pixels, cell.pixels)
     assert now.on_black
     area = now.outline.sum() / cell.outline.sum()
@@ -43,16 +43,16 @@ def test_every_change_is_seen_and_leaves_a_cell_on_black(cell, changes):
 
 
 def test_a_cell_saved_as_a_poor_jpeg_is_told_by_its_blocks(cell):
-    assert ood.blocks(changed(cell, Changes(quality=50))) > ood.BLOCKS > ood.blocks(cell)
+    assert ood.blocks(perturbed(cell, Perturbation(quality=50))) > ood.BLOCKS > ood.blocks(cell)
 
 
 @pytest.mark.parametrize("name", ["quality", "stain"])
 def test_the_smallest_change_turns_the_decision_and_one_step_less_does_not(ensemble, cell, name):
-    said, changes = break_it.turned_html(ensemble, cell, Changes(), name)
+    said, changes = break_it.turned_html(ensemble, cell, Perturbation(), name)
     value, (_, _, none, step) = getattr(changes, name), break_it.SLIDERS[name]
 
     def decided(value: float) -> tuple[str, bool]:
-        (one,) = ensemble.analyse([changed(cell, Changes(**{name: value}))])
+        (one,) = ensemble.analyse([perturbed(cell, Perturbation(**{name: value}))])
         return one.decision, one.in_domain
 
     if value == none:
@@ -63,7 +63,7 @@ def test_the_smallest_change_turns_the_decision_and_one_step_less_does_not(ensem
 
 
 def test_brush_and_corner_stand_where_they_were_put(cell):
-    seen = window(changed(cell, Changes(covered=[(0.5, 0.5)], corner=True)))
+    seen = window(perturbed(cell, Perturbation(covered=[(0.5, 0.5)], corner=True)))
     assert seen.shape == (WINDOW, WINDOW, 3)
     assert not seen[WINDOW // 2 - 9 : WINDOW // 2 + 9, WINDOW // 2 - 9 : WINDOW // 2 + 9].any()
     assert tuple(seen[3, 3]) == MAGENTA
@@ -72,7 +72,7 @@ def test_brush_and_corner_stand_where_they_were_put(cell):
 def test_a_cell_that_is_covered_whole_is_said_to_be_gone(cell):
     everywhere = [(x, y) for x in np.linspace(0, 1, 24) for y in np.linspace(0, 1, 24)]
     with pytest.raises(CellError, match="drawn"):
-        changed(cell, Changes(covered=everywhere))
+        perturbed(cell, Perturbation(covered=everywhere))
 
 
 def test_scores_of_the_embedded_ensemble_give_the_figures_of_its_card():

@@ -13,8 +13,8 @@ import pytest
 from starlette.middleware import Middleware
 
 from leukovision.demo import build, visitor
+from leukovision.demo.fair_queue import FairQueue
 from leukovision.demo.guard import Guard
-from leukovision.demo.turns import Turns
 
 MARK = "a name that is told to nobody"
 
@@ -23,8 +23,8 @@ MARK = "a name that is told to nobody"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, object]]:
     """A page whose ensemble is not there yet; its address, and Gradio's page."""
     made = build.build(after=threading.Event())
-    queue = Turns(made._queue)
-    outside = [Middleware(Guard, turns=queue, per_minute=(10**6, 10**6))]
+    queue = FairQueue(made._queue)
+    outside = [Middleware(Guard, queue=queue, per_minute=(10**6, 10**6))]
     within = build._lifespan(made, outside, queue, tmp_path_factory.mktemp("uploads"))
     _, url, _ = made.launch(
         prevent_thread_lock=True,

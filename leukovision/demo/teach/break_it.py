@@ -14,7 +14,7 @@ import gradio as gr
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError
 from leukovision.demo import render, visitor
-from leukovision.demo.changes import AS_IT_IS, Changes, changed
+from leukovision.demo.perturbation import AS_IT_IS, Perturbation, perturbed
 from leukovision.demo.smallest import Slider, smallest
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
@@ -30,7 +30,7 @@ SLIDERS: dict[str, Slider] = {
     "noise": (0, 40, 0, 1),
     "quality": (5, AS_IT_IS, AS_IT_IS, 1),
 }
-"""By the attribute of `Changes`."""
+"""By the attribute of `Perturbation`."""
 
 NAMES = (*SLIDERS, "corner")
 """What the controls change, in their order."""
@@ -44,7 +44,7 @@ def part(
     def broken(
         place: int, steps: lesson.Steps, points: lesson.Points, *values: Any, what: str = ""
     ) -> tuple[str, str, lesson.Steps]:
-        changes = Changes(**dict(zip(NAMES, values, strict=True)), covered=points)
+        changes = Perturbation(**dict(zip(NAMES, values, strict=True)), covered=points)
         return lesson.traced(get_ensemble, cells[place], changes, steps, f"teach.step.{what}")
 
     def covering(
@@ -56,7 +56,7 @@ def part(
         return *broken(place, steps, points, *values, what="cover"), points
 
     def turning(name: str, place: int, steps: lesson.Steps, points: lesson.Points, *values: Any) -> Any:
-        changes = Changes(**dict(zip(NAMES, values, strict=True)), covered=points)
+        changes = Perturbation(**dict(zip(NAMES, values, strict=True)), covered=points)
         try:
             told, changes = turned_html(get_ensemble(), cells[place], changes, name, visitor.texts())
         except (CellError, StoreError):
@@ -65,8 +65,8 @@ def part(
         return canvas, told + page, steps, *(getattr(changes, one) for one in NAMES)
 
     def fresh(place: int, _: lesson.Steps, __: lesson.Points, *___: Any) -> Any:
-        found = lesson.traced(get_ensemble, cells[place], Changes(), (), "teach.step.start")
-        return *found, (), *(getattr(Changes(), one) for one in NAMES)
+        found = lesson.traced(get_ensemble, cells[place], Perturbation(), (), "teach.step.start")
+        return *found, (), *(getattr(Perturbation(), one) for one in NAMES)
 
     def other(place: int, *rest: Any) -> Any:
         place = (place + 1) % len(cells)
@@ -108,8 +108,8 @@ def _controls() -> list[Any]:
 
 
 def turned_html(
-    ensemble: Ensemble, cell: Cell, changes: Changes, name: str, texts: Texts = ENGLISH
-) -> tuple[str, Changes]:
+    ensemble: Ensemble, cell: Cell, changes: Perturbation, name: str, texts: Texts = ENGLISH
+) -> tuple[str, Perturbation]:
     """The smallest change by one of `SLIDERS` that turns the decision, with all others as they stand: in a
     sentence, and the changes with it.
 
@@ -117,12 +117,12 @@ def turned_html(
         CellError: nothing of the cell is left.
     """
 
-    def at(value: float) -> Changes:
+    def at(value: float) -> Perturbation:
         of: dict[str, Any] = {name: value}
         return replace(changes, **of)
 
     def look(values: Sequence[float]) -> list[Analysis]:
-        return ensemble.analyse([changed(cell, at(value)) for value in values])
+        return ensemble.analyse([perturbed(cell, at(value)) for value in values])
 
     texts = texts.about(ensemble.question)
     found, decide = smallest(look, SLIDERS[name]), ensemble.manifest.thresholds.decide

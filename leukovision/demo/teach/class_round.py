@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
-from leukovision.demo import guard, render, rounds, visitor
+from leukovision.demo import fair_queue, render, rounds, visitor
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
@@ -95,7 +95,7 @@ def part(
         )  # fmt: skip
     panel.select(act, outputs=reply, **quick)
     panel.submit(act, outputs=reply, **quick).then(
-        work, inputs=reply, show_progress="hidden", api_visibility="private", **guard.IN_TURN
+        work, inputs=reply, show_progress="hidden", api_visibility="private", **fair_queue.SERIAL
     )
 
 

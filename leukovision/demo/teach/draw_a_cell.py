@@ -11,7 +11,7 @@ import gradio as gr
 from leukovision import synthetic
 from leukovision.cell import read_cell
 from leukovision.demo import visitor
-from leukovision.demo.changes import Changes
+from leukovision.demo.perturbation import Perturbation
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
 from leukovision.question import OURS
@@ -31,7 +31,9 @@ def part(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> lesson.O
     def draw(seed: int, steps: lesson.Steps, *values: Any, what: str = "start") -> tuple[str, lesson.Steps]:
         recipe = synthetic.CellRecipe(**dict(zip(shown, values, strict=True)))
         cell = read_cell(synthetic.paint(recipe, seed), "drawn")
-        _, page, steps = lesson.traced(get_ensemble, cell, Changes(), steps, f"teach.step.{what}", see=True)
+        _, page, steps = lesson.traced(
+            get_ensemble, cell, Perturbation(), steps, f"teach.step.{what}", see=True
+        )
         return page, steps
 
     def other(seed: int, _: lesson.Steps, *values: float) -> Any:

@@ -15,7 +15,7 @@ from leukovision import synthetic
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError, read_cell
 from leukovision.demo import charts, render, scores, visitor
-from leukovision.demo.changes import Changes, changed, window
+from leukovision.demo.perturbation import Perturbation, perturbed, window
 from leukovision.ensemble import Ensemble
 from leukovision.explain.overlay import is_dark
 from leukovision.i18n import ENGLISH, Texts
@@ -74,7 +74,7 @@ def computing_html(texts: Texts = ENGLISH) -> str:
 def traced(
     get_ensemble: Callable[[], Ensemble],
     cell: Cell,
-    changes: Changes,
+    changes: Perturbation,
     steps: Steps,
     what: str,
     see: bool = False,
@@ -86,7 +86,7 @@ def traced(
     texts = visitor.texts()
     try:
         ensemble = get_ensemble()
-        now = changed(cell, changes)
+        now = perturbed(cell, changes)
         analysis = ensemble.analyse([now])[0]
     except (CellError, StoreError) as error:
         return canvas_html(cell, texts), render.alert_html(error, texts=texts), steps

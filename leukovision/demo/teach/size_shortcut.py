@@ -10,7 +10,7 @@ import numpy as np
 
 from leukovision.cell import Cell
 from leukovision.demo import charts, render, scores, visitor
-from leukovision.demo.changes import Changes
+from leukovision.demo.perturbation import Perturbation
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
@@ -30,7 +30,7 @@ def part(
         return ruler_html(get_scores(), ruler, cut, visitor.texts())
 
     def scaled(place: int, steps: lesson.Steps, size: float) -> tuple[str, lesson.Steps]:
-        changes = Changes(size=size / 100)
+        changes = Perturbation(size=size / 100)
         _, page, steps = lesson.traced(
             get_ensemble, cells[place], changes, steps, "teach.step.size", see=True
         )

@@ -10,7 +10,7 @@ import gradio as gr
 
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
-from leukovision.demo import guard, scores, visitor
+from leukovision.demo import fair_queue, scores, visitor
 from leukovision.demo.static import script
 from leukovision.demo.teach import (
     break_it,
@@ -41,7 +41,7 @@ def tab(
         are_drawn: whether a program drew them.
         question: what is decided.
     """
-    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"} | guard.IN_TURN
+    queued: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"} | fair_queue.SERIAL
     live, parts = queued | {"trigger_mode": "always_last"}, offered(cells, question)
 
     @cache

@@ -9,7 +9,7 @@ from types import FrameType
 
 import gradio as gr
 
-from leukovision.demo.turns import Turns
+from leukovision.demo.fair_queue import FairQueue
 
 LONGEST = 20
 """How long answers may take that are under way, s. Whoever asks twice to end does not wait."""
@@ -18,12 +18,12 @@ FETCHING = 2
 """How long what is done is kept for who wants to fetch it, s."""
 
 
-def wait(page: gr.Blocks, turns: Turns) -> None:
+def wait(page: gr.Blocks, queue: FairQueue) -> None:
     """Block until the page is to end, and end it.
 
     Args:
         page: that is being served.
-        turns: its queue.
+        queue: its queue.
     """
     asked = threading.Event()
 
@@ -37,11 +37,11 @@ def wait(page: gr.Blocks, turns: Turns) -> None:
     while not asked.wait(0.2):  # a wait without an end would hear no signal on Windows
         pass
     print(f"Ending after what is under way, at most {LONGEST} s. Ctrl-C once more ends at once.", flush=True)
-    turns.closing = True
+    queue.closing = True
     until = time.monotonic() + LONGEST
-    while turns.is_busy() and time.monotonic() < until:
+    while queue.is_busy() and time.monotonic() < until:
         time.sleep(0.1)
     until = min(until, time.monotonic() + FETCHING)
-    while not turns.is_fetched() and time.monotonic() < until:
+    while not queue.is_fetched() and time.monotonic() < until:
         time.sleep(0.1)
     page.close(verbose=False)

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from leukovision.inference import BATCH
+
 WAITING = 512
 """Events of everybody that may wait at once."""
 
@@ -25,8 +27,20 @@ UNFETCHED = 60
 """Nobody has fetched what is done for so long, s: it is forgotten."""
 
 
-class Turns:
-    """The queue of a page, seen by addresses."""
+SERIAL: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "serial"}
+"""How events of a page that need the networks are queued: the last one asked for is the last one shown."""
+
+SHARED_PASS: dict[str, Any] = {"concurrency_limit": BATCH + 2, "concurrency_id": "shared pass"}
+"""How cells are queued that depend on nothing else: those of several visitors share a pass of the networks.
+Two of them may be large pictures that take long to read, so that two more than make a pass are let in."""
+
+BULK: dict[str, Any] = {"concurrency_limit": BATCH, "concurrency_id": "bulk"}
+"""How the parts of batches are queued: nobody with one cell waits for them.
+Twice as many at once would get hardly more answers, and take 80 MB more."""
+
+
+class FairQueue:
+    """Gradio's queue of a page, in which addresses take turns."""
 
     def __init__(self, queue: Any) -> None:
         """Args: queue: Gradio's."""
@@ -45,7 +59,7 @@ class Turns:
         longs = sum(long for _, long in there)
         return len(mine) < SHARE and not (is_long and (sum(mine) >= LONG[0] or longs >= LONG[1]))
 
-    def comes(self, address: str, is_long: bool) -> bool:
+    def reserve(self, address: str, is_long: bool) -> bool:
         """Keep a place for an event of an address until it has `joined`; False where there is none."""
         if not self.has_room(address, is_long):
             return False
@@ -58,7 +72,7 @@ class Turns:
         if event:
             self._open[event] = (address, is_long)
         for waiting in self._queue.event_queue_per_concurrency_id.values():
-            waiting.queue[:] = in_turn(waiting.queue)
+            waiting.queue[:] = round_robin(waiting.queue)
 
     def is_open(self, name: str) -> bool:
         """Whether an event of this name, or one of the page of this name, was not fetched yet."""
@@ -98,7 +112,7 @@ class Turns:
         self._idle = idle
 
 
-def in_turn(events: Sequence[Any]) -> list[Any]:
+def round_robin(events: Sequence[Any]) -> list[Any]:
     """Gradio's events in the order in which they came -> first one of each address, then a second of each;
     of one address likewise by page. Those of one page stay in their order."""
     ordered = list(events)

@@ -51,7 +51,10 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
         })  # fmt: skip
 
     pressed = gr.HTML(
-        visitor.start(keep_html), js_on_load=script("keep"), apply_default_css=False, elem_id="lv-keep"
+        visitor.start(buttons_html),
+        js_on_load=script("report_buttons"),
+        apply_default_css=False,
+        elem_id="lv-keep",
     )
     made = gr.HTML(
         html_template="<i></i>",
@@ -63,7 +66,7 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
     pressed.select(keep, inputs=shown, outputs=made, **queued)
 
 
-def keep_html(texts: Texts = ENGLISH) -> str:
+def buttons_html(texts: Texts = ENGLISH) -> str:
     """The buttons; the style sheet shows them where there is a result."""
     made = "".join(
         f'<button type="button" class="lv-button" value="{kind}">{texts(f"report.{kind}")}</button>'

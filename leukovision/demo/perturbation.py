@@ -28,7 +28,7 @@ AS_IT_IS = 101
 
 
 @dataclass(frozen=True)
-class Changes:
+class Perturbation:
     """What is done to a picture, in this order; the defaults do nothing.
 
     Attributes:
@@ -54,7 +54,7 @@ class Changes:
     quality: int = AS_IT_IS
 
 
-def changed(cell: Cell, changes: Changes) -> Cell:
+def perturbed(cell: Cell, changes: Perturbation) -> Cell:
     """Do it. What was black around the cell stays black.
 
     Raises:
