@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/batch.py FOLDER [CELLS [ROUNDS [LARGE]]]
 
-In each round the same CELLS are judged once by `batch.judged` in this process and once on the page, which is
-served by a process of its own and driven in Chromium; only the ratio of the two is of use. Then a batch of
-LARGE cells goes through the page while another visitor asks for single ones, and memory is looked at.
+In each round the same CELLS are judged once by `batch.predictions` in this process and once on the page,
+which is served by a process of its own and driven in Chromium; only the ratio of the two is of use. Then a
+batch of LARGE cells goes through the page while another visitor asks for single ones, and memory is looked
+at.
 """
 
 import os
@@ -86,7 +87,7 @@ def main(folder: Path, count: int = 320, rounds: int = 3, most: int = 3000) -> N
     """Serve, measure and print."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     files, ensemble = found[:: max(1, len(found) // count)][:count], load_ensemble()
-    list(batch.judged(ensemble, batch.find(files[:32])))
+    list(batch.predictions(ensemble, batch.find(files[:32])))
     with served(PORT) as server, sync_playwright() as playwright:
         chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
@@ -98,7 +99,7 @@ def main(folder: Path, count: int = 320, rounds: int = 3, most: int = 3000) -> N
         ratios = []
         for _ in range(rounds):
             start = time.monotonic()
-            list(batch.judged(ensemble, batch.find(files)))
+            list(batch.predictions(ensemble, batch.find(files)))
             own = time.monotonic() - start
             took = on_page(page, files)
             ratios.append(took / own)

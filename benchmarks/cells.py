@@ -32,10 +32,10 @@ def files(count: int) -> Iterator[batch.File]:
 def main(most: int) -> None:
     """Measure and write."""
     ensemble, made = load_ensemble(), list(files(most))
-    list(batch.judged(ensemble, made[:64]))
+    list(batch.predictions(ensemble, made[:64]))
     before, found, at = memory(), [], 10
     start, processor = time.monotonic(), time.process_time()
-    for count, one in enumerate(batch.judged(ensemble, made), 1):
+    for count, one in enumerate(batch.predictions(ensemble, made), 1):
         assert one.row.error is None
         if count == at:
             found.append((count, time.monotonic() - start, time.process_time() - processor, memory()))

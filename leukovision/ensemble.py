@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from leukovision import artifact, host, hub, ood, slide
+from leukovision import artifact, hub, keras_config, ood, slide
 from leukovision.backbones import HEAD, build, fill
 from leukovision.cell import Cell
 from leukovision.errors import sentence
@@ -198,7 +198,7 @@ class Ensemble:
         maps, _ = self._passed(numbers[None])
         specs = self.manifest.members
         return [
-            on_cell(m[0], inside(numbers)) / np.float32(spec.temperature)
+            moved_onto_cell(m[0], inside(numbers)) / np.float32(spec.temperature)
             for spec, m in zip(specs, maps, strict=True)
         ]
 
@@ -262,7 +262,7 @@ class Ensemble:
         cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
         found = inside(numbers)
         for spec, bias, coarse in zip(self.manifest.members, self._biases, maps, strict=True):
-            calibrated = (on_cell(coarse, found) / spec.temperature).astype(np.float32)
+            calibrated = (moved_onto_cell(coarse, found) / spec.temperature).astype(np.float32)
             # The weights sum to 1, so the ensemble's bias can as well stand in each member: then the
             # ensemble lies between its members, and the shares alone sum to its logit.
             member_constant = bias / spec.temperature + self.manifest.bias
@@ -305,7 +305,7 @@ def enlarge(coarse: np.ndarray, side: int) -> np.ndarray:
     return smooth + np.float32(coarse.mean(dtype=np.float64) - smooth.mean(dtype=np.float64))
 
 
-def on_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
+def moved_onto_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
     """What a map holds on the black around a cell is spread evenly over the cell, with the same mean.
 
     There is nothing to see on black, and yet the networks have a level there, and see the cell's rim from
@@ -368,7 +368,7 @@ def _networks(folder: Path, manifest: artifact.Manifest) -> Iterator[keras.Model
     """Each member's network with its tensors in it."""
     # Every check that needs no network first, so that a wrong file is refused at once.
     values = [artifact.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
-    host.settle()
+    keras_config.configure()
     for spec, found in zip(manifest.members, values, strict=True):
         try:
             network = build(spec.backbone, spec.cut, manifest.input.size)

@@ -247,7 +247,7 @@ def test_nothing_is_decided_of_a_number_that_is_not_finite(folder: Path, tmp_pat
         with pytest.raises(StoreError, match="not finite, so nothing is decided"):
             ask()
     Image.fromarray(cell.pixels).save(tmp_path / "a.png")
-    two = [one.row for one in batch.judged(broken, batch.find([tmp_path / "a.png"] * 2))]
+    two = [one.row for one in batch.predictions(broken, batch.find([tmp_path / "a.png"] * 2))]
     assert all(row.decision is None and "not finite" in (row.error or "") for row in two) and len(two) == 2
 
 

@@ -49,14 +49,14 @@ def test_the_manifest_says_what_the_parameters_say() -> None:
 
 
 def test_the_better_member_weighs_more_and_the_pull_evens_them() -> None:
-    free, pulled = (fit(simulated(3), pull=pull).weights for pull in (0, 100))
+    free, pulled = (fit(simulated(3), penalty=penalty).weights for penalty in (0, 100))
     assert free["xception"] > free["inception_v3"]
     assert list(pulled.values()) == pytest.approx([1 / 3] * 3, abs=0.01)
 
 
 def test_parameters_are_where_no_small_change_helps() -> None:
     cells = simulated(4)
-    found, weights = fit(cells, pull=0), weigh(cells)
+    found, weights = fit(cells, penalty=0), weigh(cells)
 
     def loss(parameters: object) -> float:
         logit = parameters.logit(cells)

@@ -99,25 +99,25 @@ def test_subjects_are_listed_with_the_weakest_of_each_class_first() -> None:
 def test_one_class_alone_is_refused() -> None:
     cells = simulated(1)
     with pytest.raises(ValueError, match="one class"):
-        measured.measure(cells.take(cells.is_all == 0))
+        measured.compute(cells.take(cells.is_all == 0))
 
 
 def test_too_few_subjects_are_refused() -> None:
     cells = simulated(1, parts=1)
     few = (cells.is_all == 1) | (cells.subjects == cells.subjects[cells.is_all == 0][0])
     with pytest.raises(ValueError, match="two of each class"):
-        measured.measure(cells.take(few))
+        measured.compute(cells.take(few))
 
 
 def test_the_baselines_find_a_planted_shortcut_and_equal_sizes_show_it_is_none_of_the_ensemble_s() -> None:
-    content = measured.measure(simulated(2, shortcut=2.0), draws=20)
+    content = measured.compute(simulated(2, shortcut=2.0), draws=20)
     shortcuts = content["shortcuts"]
     assert shortcuts["area"]["auc"]["value"] > 0.9 > 0.6 > shortcuts["sharpness"]["auc"]["value"]
     assert all(row["auc"]["value"] > 0.8 for row in content["area_bands"])
 
 
 def test_members_and_four_ways_to_combine_them_are_compared_on_the_same_draws() -> None:
-    content = measured.measure(simulated(3), draws=100)
+    content = measured.compute(simulated(3), draws=100)
     assert list(content["figures"]) == [
         *MEMBERS, "mean_probability", "majority_vote", "weighted_mean", "ensemble",
     ]  # fmt: skip
@@ -182,7 +182,7 @@ def test_everything_is_written_and_the_card_shows_it(tmp_path: Path) -> None:
 
 def test_the_card_leads_with_what_a_ruler_new_people_and_other_programs_make_of_it(tmp_path: Path) -> None:
     cells = simulated(5)
-    content, far = measured.measure(cells, draws=20), measured.measure(simulated(6), draws=20)
+    content, far = measured.compute(cells, draws=20), measured.compute(simulated(6), draws=20)
     # Too few subjects for a figure have nan, which a manifest cannot hold.
     content["figures"]["xception"]["matched_auc"] = dict.fromkeys(("value", "low", "high"), float("nan"))
     again = {"JPEG 75": {key: {"value": -0.25, "low": -0.5, "high": 0.125} for key in saved_again.MEASURED}}

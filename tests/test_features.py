@@ -11,7 +11,7 @@ from PIL import Image
 from leukovision import synthetic
 from leukovision.backbones import build
 from leukovision.preprocessing import Input
-from leukovision.training import dataset, features, kept
+from leukovision.training import array_file, dataset, features
 
 INPUT = Input(geometry="fill", size=96, colour="standardised")
 
@@ -54,9 +54,9 @@ def test_a_run_killed_with_features_half_saved_goes_on_and_damaged_ones_are_refu
     assert killed.returncode == -9
     images, seen = dataset.read_images(data), []
     (path,) = (tmp_path / "kept").glob("*.npz")
-    assert len(kept.read(path)["sha256"]) == 4
+    assert len(array_file.read(path)["sha256"]) == 4
     found = features.pooled(network(), images, INPUT, tmp_path / "kept", seen.append)
-    assert seen == [8] and len(kept.read(path)["sha256"]) == 8
+    assert seen == [8] and len(array_file.read(path)["sha256"]) == 8
     assert np.abs(found - features.pooled(network(), images, INPUT, tmp_path / "anew")).max() < 1e-5
     whole = path.read_bytes()
     for place in (0, len(whole) // 2, len(whole) - 1):
@@ -66,7 +66,7 @@ def test_a_run_killed_with_features_half_saved_goes_on_and_damaged_ones_are_refu
     for content in (b"", whole[:-1], whole[:100]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is damaged"):
-            kept.read(path)
+            array_file.read(path)
     # Other numbers in a file that numpy could read.
     np.savez(path, sha256=np.array([one.sha256 for one in images]), features=np.zeros_like(found))
     with pytest.raises(ValueError, match="is damaged"):

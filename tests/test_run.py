@@ -58,9 +58,9 @@ def files_in(folder: Path) -> set[str]:
 @contextmanager
 def counted(after: int = 100, then: Callable[[], object] = lambda: None) -> Iterator[list[str]]:
     """Names of what is judged; after so many something happens."""
-    judged, whole = [], batch.judged
+    judged, whole = [], batch.predictions
 
-    def watched(*arguments: object) -> Iterator[batch.Judged]:
+    def watched(*arguments: object) -> Iterator[batch.Prediction]:
         for one in whole(*arguments):
             if len(judged) == after:
                 then()
@@ -68,7 +68,7 @@ def counted(after: int = 100, then: Callable[[], object] = lambda: None) -> Iter
             yield one
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "judged", watched)
+        patch.setattr(batch, "predictions", watched)
         yield judged
 
 

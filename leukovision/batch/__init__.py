@@ -3,7 +3,17 @@
 from leukovision.batch.find_files import INSIDE, find
 from leukovision.batch.geojson import collection, feature
 from leukovision.batch.parquet_files import in_table
-from leukovision.batch.predict import GROUP, THUMBNAIL, Judged, Seen, judged, outlined, read, seen, thumbnail
+from leukovision.batch.predict import (
+    GROUP,
+    THUMBNAIL,
+    FileCell,
+    Prediction,
+    cells_in,
+    outlined,
+    predictions,
+    read,
+    thumbnail,
+)
 from leukovision.batch.rows import (
     COLUMNS,
     TABLES,
@@ -25,7 +35,7 @@ from leukovision.batch.zip_files import MAX_BYTES, MAX_PICTURES, unzip
 
 __all__ = [
     "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE",
-    "File", "Judged", "Row", "Seen", "as_csv", "as_json", "as_parquet", "check", "collection", "counts",
-    "csv_of", "feature", "find", "in_table", "judged", "outlined", "read", "refuse", "row", "seen", "several",
-    "slides", "thumbnail", "together", "unzip",
+    "File", "FileCell", "Prediction", "Row", "as_csv", "as_json", "as_parquet", "cells_in", "check",
+    "collection", "counts", "csv_of", "feature", "find", "in_table", "outlined", "predictions", "read",
+    "refuse", "row", "several", "slides", "thumbnail", "together", "unzip",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ THUMBNAIL = 80
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FileCell:
     """A cell of a file; of a photo's, where on it and what is wrong with it, as `Row` has it, its outline,
     (n, 2) float64, x and y in px of the photo, and the scale of its frame, if red cells gave one."""
 
@@ -48,10 +48,10 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Prediction:
     """A cell with what is said of it; `cell` and `analysis` are None where `row.error` says why.
 
-    `last` is True for the last cell of a file; `contour` and `traits` are as `Seen` has them.
+    `last` is True for the last cell of a file; `contour` and `traits` are as `FileCell` has them.
     """
 
     row: Row
@@ -62,16 +62,16 @@ class Judged:
     traits: Traits | None = None
 
 
-def read(file: File) -> list[Seen]:
+def read(file: File) -> list[FileCell]:
     """The cells in a file: the one on black that it shows, or those of a photo.
 
     Raises:
-        CellError, OSError: as `read_picture` and `seen`, and as the file.
+        CellError, OSError: as `read_picture` and `cells_in`, and as the file.
     """
-    return seen(*read_picture(file.read(), file.name))
+    return cells_in(*read_picture(file.read(), file.name))
 
 
-def seen(rgb: np.ndarray, name: str) -> list[Seen]:
+def cells_in(rgb: np.ndarray, name: str) -> list[FileCell]:
     """The cells in a picture, by the way that the page goes with a single one.
 
     Args:
@@ -82,14 +82,14 @@ def seen(rgb: np.ndarray, name: str) -> list[Seen]:
         CellError: it is a photo without a white cell, or as `find_cells`.
     """
     if is_on_black(rgb):
-        return [Seen(framed(rgb, name))]
+        return [FileCell(framed(rgb, name))]
     found = find_cells(rgb, name)
     if not found:
         raise CellError(sentence("no_cell", name=name))
     return list(map(_of_photo, found))
 
 
-def outlined(file: File, outlines: Path) -> list[Seen]:
+def outlined(file: File, outlines: Path) -> list[FileCell]:
     """The cells in a photo, along outlines from another program, in the order of the file that holds them.
 
     Raises:
@@ -99,17 +99,17 @@ def outlined(file: File, outlines: Path) -> list[Seen]:
     return list(map(_of_photo, outlined_cells(rgb, read_outlines(outlines, rgb.shape), name)))
 
 
-def _of_photo(found: Found) -> Seen:
+def _of_photo(found: Found) -> FileCell:
     box, marks = " ".join(map(str, found.box)), ", ".join(found.marks) or None
-    return Seen(found.cell, box, marks, found.contour, found.px_per_um)
+    return FileCell(found.cell, box, marks, found.contour, found.px_per_um)
 
 
-def judged(
+def predictions(
     ensemble: Ensemble,
     files: Sequence[File],
     views: int | None = None,
-    read: Callable[[File], list[Seen]] = read,
-) -> Iterator[Judged]:
+    read: Callable[[File], list[FileCell]] = read,
+) -> Iterator[Prediction]:
     """Decide on the cells of files one after the other, each when it is asked for.
 
     At most two groups are in memory. Whoever asks for no more has stopped it; what is left of the files
@@ -129,17 +129,17 @@ def judged(
         analyses = _in_turn(ensemble, cells, views)
         for file, found in batch:
             if isinstance(found, CellError):
-                yield Judged(Row(file=file.name, error=str(found)))
+                yield Prediction(Row(file=file.name, error=str(found)))
                 continue
             for number, one in enumerate(found, 1):
                 said, last, name = next(analyses), number == len(found), str(one.cell.name)
                 if isinstance(said, CellError):
                     error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
-                    yield Judged(error, last=last, contour=one.contour)
+                    yield Prediction(error, last=last, contour=one.contour)
                 else:
                     own = row(name, said, one.traits)
                     own = own.model_copy(update={"box": one.box, "marks": one.marks})
-                    yield Judged(own, one.cell, said, last, one.contour, one.traits)
+                    yield Prediction(own, one.cell, said, last, one.contour, one.traits)
 
 
 def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:
@@ -166,11 +166,11 @@ def thumbnail(cell: Cell) -> bytes:
 
 
 def _read_ahead(
-    files: Sequence[File], size: int, read: Callable[[File], list[Seen]]
-) -> Iterator[list[tuple[File, list[Seen] | CellError]]]:
+    files: Sequence[File], size: int, read: Callable[[File], list[FileCell]]
+) -> Iterator[list[tuple[File, list[FileCell] | CellError]]]:
     """Groups of files with the cells, or the reason why there is none, of each."""
 
-    def one(file: File) -> tuple[File, list[Seen] | CellError]:
+    def one(file: File) -> tuple[File, list[FileCell] | CellError]:
         try:
             found = read(file)
             for cell in found:
@@ -185,7 +185,7 @@ def _read_ahead(
     batches = [files[start : start + size] for start in range(0, len(files), size)]
     with ThreadPoolExecutor(2) as pool:
         # One batch is read while the networks work on the one before; more would only fill memory.
-        ahead: Iterator[tuple[File, list[Seen] | CellError]] = iter(())
+        ahead: Iterator[tuple[File, list[FileCell] | CellError]] = iter(())
         for batch in [*batches, []]:
             ready, ahead = ahead, pool.map(one, batch)
             if found := list(ready):

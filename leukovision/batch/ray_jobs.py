@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from leukovision import artifact, hub
-from leukovision.batch import File, Row, as_parquet, journal, judged
+from leukovision.batch import File, Row, as_parquet, journal, predictions
 from leukovision.ensemble import load_ensemble
 
 PART = 512
@@ -99,7 +99,7 @@ def judge(
 
 
 def rows(files: Sequence[File], out: Path, size: int = PART) -> Iterator[Row]:
-    """What `judge` made, as `batch.judged` would give it: the rows of each file, in order."""
+    """What `judge` made, as `batch.predictions` would give it: the rows of each file, in order."""
     for number, start in enumerate(range(0, len(files), size)):
         good, bad = (deque(_read(_path(out, kind, number))) for kind in (CELLS, BAD))
         for file in files[start : start + size]:
@@ -132,7 +132,7 @@ class _Worker:
         """A part, unless it is there."""
         if _path(out, CELLS, number).exists():
             return
-        made = [one.row for one in judged(self.load(source), files, views)]
+        made = [one.row for one in predictions(self.load(source), files, views)]
         if bad := [row for row in made if row.error]:
             artifact.write_whole(_path(out, BAD, number), as_parquet(bad))
         # Last: from then on the part counts as done.

@@ -22,7 +22,7 @@ from leukovision.cli.terminal import console, errors_as_sentences, note, plain, 
 
 if TYPE_CHECKING:
     from leukovision.artifact import SlideSpec
-    from leukovision.batch import File, Row, Seen
+    from leukovision.batch import File, FileCell, Row
     from leukovision.ensemble import Source
     from leukovision.slide import SlideDecision
 
@@ -88,7 +88,8 @@ def analyse(
     workers: Annotated[int | None, typer.Option(min=1, help="So many of --ray; by default all.")] = None,
 ) -> None:
     """Decide on cells: a row each, also for each cell of a photo, and for a file that cannot be read."""
-    from leukovision import batch, run
+    from leukovision import batch
+    from leukovision.cli import run
     from leukovision.report import check_name, fhir
 
     named = {"csv": csv_file, "json": json_file, "parquet": parquet_file}
@@ -114,7 +115,7 @@ def analyse(
         if report_file:
             check_name(report_file, len(files))
         run.check(outputs.files, folders, [*paths, *([outlines] if outlines else [])])
-        read: Callable[[File], list[Seen]] = batch.read
+        read: Callable[[File], list[FileCell]] = batch.read
         if geojson or outlines:
             files, read = _of_one_photo(files, outlines, geojson)
         if ray and parquet_file:
@@ -133,7 +134,7 @@ def analyse(
 
 def _of_one_photo(
     files: list[File], outlines: Path | None, geojson: Path | None
-) -> tuple[list[File], Callable[[File], list[Seen]]]:
+) -> tuple[list[File], Callable[[File], list[FileCell]]]:
     """The one photo, and how it is read: it is read here, so that its faults are said before the work."""
     from leukovision import batch
     from leukovision.batch import sources
@@ -181,7 +182,7 @@ def _judge_with_ray(
 @contextmanager
 def _stopping(files: int, source: Source) -> Iterator[None]:
     """Ctrl-C and SIGTERM end a run with a sentence; rows that are kept nowhere are shown."""
-    from leukovision.run import StoppedError
+    from leukovision.cli.run import StoppedError
 
     status = 130
 

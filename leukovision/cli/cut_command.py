@@ -24,9 +24,10 @@ def cut(
     ] = False,
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
-    from leukovision import artifact, run
+    from leukovision import artifact
     from leukovision.batch import collection, csv_of, feature, find, sources
     from leukovision.cell import CellError
+    from leukovision.cli import run
     from leukovision.smear import find_cells
 
     left: Counter[str] = Counter()

@@ -84,7 +84,7 @@ def resave(
         images = score.sample(_chosen(data, only, split, question), sample)
         loaded = loading.load(ensemble)
         with progress("cells") as advance:
-            rows = saved_again.measure(loaded, images, partial(advance, of=len(images)))
+            rows = saved_again.decision_rows(loaded, images, partial(advance, of=len(images)))
         predictions.write(out / "saved_again.csv", rows)
         content = saved_again.summary(rows, question=question)
         artifact.write_whole(out / "saved_again.json", (json.dumps(content, indent=2) + "\n").encode())
@@ -138,7 +138,8 @@ def calibrate(
         groups = read_groups(split) if split else None
         asked = manifest.question
         held_out = predictions.of_scores(table, groups, asked) if whole else predictions.read(table, asked)
-        calibrated = (calibration.again if whole else calibration.calibrate)(manifest, held_out, accuracy)
+        by = calibration.recalibrate if whole else calibration.calibrate
+        calibrated = by(manifest, held_out, accuracy)
         if whole and out:
             _show_figures(figures.write(held_out, out, accuracy))
         artifact.write_manifest(ensemble, calibrated)
@@ -179,7 +180,7 @@ def trust(
             own, loaded = [image for image in test if image in kept], loading.load(folder)
             with progress("cells") as advance:
                 show = partial(advance, of=len(own), remark=score.name_of(folder))
-                rows += saliency_benchmark.measure(loaded, own, chosen, thorough, show)
+                rows += saliency_benchmark.benchmark_rows(loaded, own, chosen, thorough, show)
             content = saliency_benchmark.write(rows, out)
     Console().print(saliency_benchmark.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 
@@ -201,7 +202,7 @@ def traits(
         images = _chosen(data, only, split, asked)
         images = score.sample(images, sample) if sample else images
         with progress("cells") as advance:
-            rows = measured_traits.measure(images, partial(advance, of=len(images)), asked)
+            rows = measured_traits.trait_rows(images, partial(advance, of=len(images)), asked)
         content = measured_traits.write(rows, out, asked)
     Console().print(measured_traits.as_markdown(content), soft_wrap=True, highlight=False, markup=False)
 

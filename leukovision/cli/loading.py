@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leukovision import host
+from leukovision import keras_config
 from leukovision.cli.terminal import console, note
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def import_keras() -> None:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        host.settle()
+        keras_config.configure()
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

@@ -141,7 +141,7 @@ def train(
                 weights=weights,
                 held_out=_of_split(hold_out, split) + " --allow-leak" * allow_leak,
                 held_out_subjects=[] if allow_leak else sorted({image.subject for image in held_out}),
-                kept=features,
+                cache=features,
                 name=name,
                 progress=show,
                 question=asked,

@@ -73,7 +73,7 @@ def tab(
 
     def result(source: decoding.Source | Cell, name: str, number: int | None = None) -> Result:
         texts = visitor.texts().about(question)
-        page, cell, shown = judged(get_ensemble, source, name, texts, number)
+        page, cell, shown = analysed(get_ensemble, source, name, texts, number)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
 
@@ -186,7 +186,7 @@ def tab(
     return forget
 
 
-def judged(
+def analysed(
     get_ensemble: Callable[[], Ensemble],
     source: decoding.Source | Cell,
     name: str,
@@ -222,7 +222,7 @@ def _read(
 ) -> tuple[photo.Photo | None, Cell, Analysis]:
     """A picture, judged: as a photo where there are cells on it, else as one cell."""
     with decoding.picture(source, name) as rgb:
-        if not is_on_black(rgb) and (found := photo.look(ensemble, rgb, source, name, number)):
+        if not is_on_black(rgb) and (found := photo.analyse_photo(ensemble, rgb, source, name, number)):
             return found
         cell = framed(rgb, name)
     return None, cell, ensemble.analyse([cell])[0]

@@ -180,7 +180,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
 def _cells(path: Path, name: str) -> list[Cell]:
     """The cell that a picture shows, or those of a photo."""
     with decoding.picture(path, name) as rgb:
-        return [one.cell for one in batch.seen(rgb, name)]
+        return [one.cell for one in batch.cells_in(rgb, name)]
 
 
 def _is_picture(given: Any) -> bool:

@@ -81,7 +81,7 @@ def tab(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None
             files = list(_files(items[:HANDFUL]))
             decide = ensemble.manifest.thresholds.decide
             told: list[list[dict[str, Any]]] = [[]]
-            for one in batch.judged(ensemble, files, read=_read):
+            for one in batch.predictions(ensemble, files, read=_read):
                 told[-1].append(_told(one, decide, texts))
                 told += [[]] if one.last else []
             return {"rows": told[:-1]}
@@ -187,9 +187,9 @@ class _Sent(batch.File):
     path: Path
 
 
-def _read(file: batch.File) -> list[batch.Seen]:
+def _read(file: batch.File) -> list[batch.FileCell]:
     with decoding.picture(file.path if isinstance(file, _Sent) else file.read(), file.name) as rgb:
-        return batch.seen(rgb, file.name)
+        return batch.cells_in(rgb, file.name)
 
 
 class _LostError(Exception):
@@ -233,7 +233,7 @@ def _forget(items: Sequence[dict[str, Any]]) -> None:
                 path.parent.rmdir()
 
 
-def _told(one: batch.Judged, decide: float, texts: Texts) -> dict[str, Any]:
+def _told(one: batch.Prediction, decide: float, texts: Texts) -> dict[str, Any]:
     """A row for the browser, with what to say of it in the visitor's language."""
     own, count = one.row.agreement(decide)
     thumbnail = base64.b64encode(batch.thumbnail(one.cell)).decode() if one.cell else ""

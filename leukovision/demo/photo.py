@@ -79,7 +79,7 @@ Looked = tuple[Photo, Cell, Analysis]
 """A photo, the cell of it that is looked at, and what the ensemble says of that."""
 
 
-def look(
+def analyse_photo(
     ensemble: Ensemble, rgb: np.ndarray, source: decoding.Source, name: str, number: int | None = None
 ) -> Looked | None:
     """Find the cells of a photo and judge all of them; None where there is none.
@@ -240,4 +240,4 @@ def _odd(photo: Photo, texts: Texts) -> str:
     return f'<p class="lv-odd" role="status"><strong>{said}</strong></p>'
 
 
-__all__ = ["ACTS", "Outline", "Photo", "act", "look", "photo_html"]
+__all__ = ["ACTS", "Outline", "Photo", "act", "analyse_photo", "photo_html"]

@@ -34,23 +34,23 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Line:
+class Confusion:
     """What a threshold does: counts of cells, and what follows from them."""
 
-    hits: int
-    misses: int
-    alarms: int
-    rests: int
+    true_positives: int
+    false_negatives: int
+    false_positives: int
+    true_negatives: int
 
     @property
     def sensitivity(self) -> float:
         """Of the positive cells, what is called positive."""
-        return self.hits / max(self.hits + self.misses, 1)
+        return self.true_positives / max(self.true_positives + self.false_negatives, 1)
 
     @property
     def specificity(self) -> float:
         """Of the negative cells, what is called negative."""
-        return self.rests / max(self.rests + self.alarms, 1)
+        return self.true_negatives / max(self.true_negatives + self.false_positives, 1)
 
     def predictive(self, prevalence: float) -> tuple[float, float]:
         """Positive and negative predictive value where this share of cells is positive; nan: none called."""
@@ -91,11 +91,11 @@ def called(scores: Scores, name: str, line: float) -> np.ndarray:
     return scores.values[name] >= line if more else scores.values[name] <= line
 
 
-def count(scores: Scores, says: np.ndarray) -> Line:
-    """Hits, misses, alarms and rests of (n,) bool."""
+def confusion(scores: Scores, says: np.ndarray) -> Confusion:
+    """Hits, false_negatives, false_positives and true_negatives of (n,) bool."""
     sick = scores.is_all
     pairs = (sick & says, sick & ~says, ~sick & says, ~sick & ~says)
-    return Line(*(int(found.sum()) for found in pairs))
+    return Confusion(*(int(found.sum()) for found in pairs))
 
 
 def by_subject(scores: Scores, says: np.ndarray) -> list[tuple[str, bool, float, int]]:

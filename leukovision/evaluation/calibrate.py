@@ -16,7 +16,7 @@ from leukovision.training.sampling import chances
 ACCURACY = 0.9
 """What decided cells shall reach, those called positive and those called negative each."""
 
-PULL = 0.1
+PENALTY = 0.1
 """How strongly the members' weights are drawn to each other, slopes to 1, and an offset to 0. All cells of a
 slide move together, so a few tens of donors say little of these numbers, and one with odd slides says much
 that holds for nobody else."""
@@ -89,7 +89,7 @@ def weigh(cells: Cells) -> np.ndarray:
     return chances(cells.is_all, cells.subjects, cells.looks.get("area"))
 
 
-def fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> Parameters:
+def fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> Parameters:
     """Parameters that minimise the weighted log loss.
 
     First each member's slope and offset (temperature scaling, Guo et al. 2017, arXiv:1706.04599), then
@@ -98,7 +98,7 @@ def fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> Paramet
     Args:
         cells: of subjects that the networks were not trained on.
         accuracy: what the decided cells shall reach, see `band`.
-        pull: see `PULL`.
+        penalty: see `PENALTY`.
 
     Raises:
         ValueError: the cells are all of one class.
@@ -108,10 +108,10 @@ def fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> Paramet
     weights = weigh(cells)
     alone = {}
     for name, logits in cells.logits.items():
-        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, pull)
+        (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, penalty)
         alone[name] = float(slope), float(offset)
     calibrated = np.stack([slope * cells.logits[name] + offset for name, (slope, offset) in alone.items()], 1)
-    shares, bias = _logistic(calibrated, cells.is_all, weights, pull)
+    shares, bias = _logistic(calibrated, cells.is_all, weights, penalty)
     bias += float(sum(share * offset for share, (_, offset) in zip(shares, alone.values(), strict=True)))
     # Shares that do not sum to 1 scale all temperatures alike: the ensemble is the same, to the last digit.
     parameters = Parameters(
@@ -132,7 +132,7 @@ def fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> Paramet
 
 
 def _logistic(
-    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, pull: float
+    values: np.ndarray, is_all: np.ndarray, weights: np.ndarray, penalty: float
 ) -> tuple[np.ndarray, float]:
     """Positive slopes of (n, k) values and an offset that minimise the log loss, with slopes drawn together
     and their sum to 1, the offset to 0."""
@@ -142,9 +142,10 @@ def _logistic(
         margin = sign * (values @ x[:-1] + x[-1])
         apart, more, away = x[:-1] - x[:-1].mean(), x[:-1].sum() - 1, x[-1]
         slope = -weights * sign * special.expit(-margin)
-        gradient = np.append(values.T @ slope + 2 * pull * (apart + more), slope.sum() + 2 * pull * away)
-        penalty = pull * (apart @ apart + more**2 + away**2)
-        return float(weights @ np.logaddexp(0, -margin) + penalty), gradient
+        of_slopes = values.T @ slope + 2 * penalty * (apart + more)
+        gradient = np.append(of_slopes, slope.sum() + 2 * penalty * away)
+        cost = penalty * (apart @ apart + more**2 + away**2)
+        return float(weights @ np.logaddexp(0, -margin) + cost), gradient
 
     count = values.shape[1]
     start = np.append(np.full(count, 1 / count), 0.0)
@@ -200,7 +201,7 @@ def folds(cells: Cells) -> np.ndarray:
     return result.astype(str)
 
 
-def cross_fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> CrossFitted:
+def cross_fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> CrossFitted:
     """Calibrate each cell by parameters fitted on the other `folds`; arguments as in `fit`.
 
     Raises:
@@ -212,7 +213,7 @@ def cross_fit(cells: Cells, accuracy: float = ACCURACY, pull: float = PULL) -> C
     members = {name: np.zeros(count) for name in cells.logits}
     for fold in map(str, np.unique(where)):
         here = where == fold
-        fitted = parameters[fold] = fit(cells.take(~here), accuracy, pull)
+        fitted = parameters[fold] = fit(cells.take(~here), accuracy, penalty)
         own = cells.take(here)
         logit[here] = fitted.logit(own)
         for name, p_all in fitted.members(own).items():
@@ -297,7 +298,7 @@ def calibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCUR
     )
 
 
-def again(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCURACY) -> artifact.Manifest:
+def recalibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCURACY) -> artifact.Manifest:
     """Calibrate an ensemble whose members' own logits are not at hand: as a whole.
 
     Args:

@@ -80,7 +80,7 @@ def by_subject(cells: Cells, logit: np.ndarray) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["class"], row["accuracy"]))
 
 
-def measure(
+def compute(
     cells: Cells,
     accuracy: float = calibrate.ACCURACY,
     draws: int = DRAWS,
@@ -223,14 +223,14 @@ def write(
     Args:
         cells: from `cells.read`.
         out: folder, made if it is not there.
-        accuracy, draws, seed: as in `measure`.
+        accuracy, draws, seed: as in `compute`.
 
     Returns:
         What is in the JSON.
     """
     out.mkdir(parents=True, exist_ok=True)
     crossed = calibrate.cross_fit(cells, accuracy)
-    content = measure(cells, accuracy, draws, seed, crossed)
+    content = compute(cells, accuracy, draws, seed, crossed)
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (out / "figures.md").write_text(tables.tables(content), encoding="utf-8")
     table.write(

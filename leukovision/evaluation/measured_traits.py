@@ -24,7 +24,7 @@ FEWEST = 20
 """Cells of each class in which a trait must be measured, at least, to have a range."""
 
 
-def measure(
+def trait_rows(
     images: Sequence[Image],
     progress: Callable[[int], object] = lambda _: None,
     question: Question = OURS,
@@ -47,7 +47,7 @@ def measure(
 
 
 def summary(rows: Sequence[dict[str, Any]], draws: int = 1000, question: Question = OURS) -> Ranges:
-    """Ranges by class, and figures of each trait alone, of `measure`'s rows.
+    """Ranges by class, and figures of each trait alone, of `trait_rows`.
 
     The figures are AUCs with intervals over subjects: over cells, over pairs of subjects, and among cells of
     one area.

@@ -27,7 +27,7 @@ def draw(cells: Cells, p_all: Mapping[str, np.ndarray], content: Mapping[str, An
     Args:
         cells: n of them.
         p_all: (n,) float64 by member and, last, of the ensemble.
-        content: from `figures.measure`; `subjects.csv` holds what `subjects.png` shows.
+        content: from `figures.compute`; `subjects.csv` holds what `subjects.png` shows.
         out: folder, which is there.
     """
     people = content["subjects"]

@@ -48,7 +48,7 @@ def title_of(method: str) -> str:
     return METHODS[method].title if method in METHODS else FLOORS[method]
 
 
-def measure(
+def benchmark_rows(
     ensemble: Ensemble,
     images: Sequence[Image],
     methods: Sequence[str],
@@ -93,7 +93,7 @@ def measure(
         for name, row in rows.items():
             for kind in ("deletion", "insertion"):
                 row[kind] = float(np.mean([row[f"{kind}_{base}"] for base in faithfulness.BASELINES]))
-            row["on_cell"] = faithfulness.on_cell(maps[name], cell)
+            row["on_cell"] = faithfulness.share_on_cell(maps[name], cell)
             row |= dict.fromkeys(("stability", "agreement", *(f"random_{d}" for d in DEPTHS)), "")
             if name not in drawn:
                 continue

@@ -23,7 +23,7 @@ MEASURED = ("turned", "changed", "unnoticed", "domain", "shift")
 _CHUNK = 16
 
 
-def measure(
+def decision_rows(
     ensemble: Ensemble, images: Sequence[Image], progress: Callable[[int], object] = lambda _: None
 ) -> list[dict[str, Any]]:
     """A row for each image and kind of saving, the first as it is.

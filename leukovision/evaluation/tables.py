@@ -28,7 +28,7 @@ def tables(content: Mapping[str, Any]) -> str:
     """Every table of `figures.md`, each with a sentence that says what it is.
 
     Args:
-        content: what `figures.measure` returns.
+        content: what `figures.compute` returns.
     """
     people, rejected, decided = content["subjects"], content["rejected"], content["decided"]
     positive, negative = people

@@ -199,7 +199,7 @@ def drop_and_increase(insertion: Curve) -> tuple[float, float]:
     return float(max(0.0, whole - half) / whole), float(half > whole)
 
 
-def on_cell(saliency: np.ndarray, cell: np.ndarray) -> float:
+def share_on_cell(saliency: np.ndarray, cell: np.ndarray) -> float:
     """Share of a map, signs aside, that lies on the cell rather than on the black; nan of an empty map."""
     amount = np.abs(saliency)
     return float(amount[cell].sum() / amount.sum()) if amount.any() else float("nan")

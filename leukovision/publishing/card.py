@@ -145,7 +145,7 @@ def write(
         saved_again: of `saved_again.summary`. What is not given is taken out of the manifest.
 
     Raises:
-        ValueError: the figures are not those of `figures.measure`, or of `saved_again.summary`.
+        ValueError: the figures are not those of `figures.compute`, or of `saved_again.summary`.
         artifact.StoreError: the folder is not an ensemble's.
     """
     manifest = artifact.read_manifest(folder)

@@ -21,39 +21,39 @@ REACH = 1.2
 """How far beyond its nucleus a cell is looked for, in red cells."""
 
 
-def outline(parts: np.ndarray, labels: np.ndarray, number: int, size: float) -> np.ndarray:
+def outline(tissue_map: np.ndarray, labels: np.ndarray, number: int, red_cell_px: float) -> np.ndarray:
     """The cell around a nucleus, as the closed path that best parts it from what lies outside.
 
-    Around the middle of the nucleus a path has one radius for each angle, and its worth is how much more
+    Around the middle of the nucleus a path has one radius for each angle, and its gain is how much more
     cell than outside it encloses; the best of all such paths is found by dynamic programming.
 
     Args:
-        parts: (h, w, 3) float32 of `tissue`.
+        tissue_map: (h, w, 3) float32 of `tissue`.
         labels: (h, w) int of `nuclei`.
         number: which nucleus.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
 
     Returns:
         (ANGLES, 2) float64: x and y of a closed polygon, px.
     """
     rows, columns = ndimage.find_objects(labels, max_label=number)[number - 1]
-    reach = round(REACH * size)
+    reach = round(REACH * red_cell_px)
     top, left = max(0, rows.start - reach), max(0, columns.start - reach)
     window = (slice(top, rows.stop + reach), slice(left, columns.stop + reach))
     labels = labels[window]
     own = labels == number
     other = (labels > 0) & ~own
-    worth = 1 - 2 * parts[window][..., OUTSIDE]
+    gain = 1 - 2 * tissue_map[window][..., OUTSIDE]
     if other.any():
         nearer = ndimage.distance_transform_edt(~other) < ndimage.distance_transform_edt(~own)
-        worth = np.where(nearer, -2.0, worth)
-    worth = np.where(own, 2.0, worth)
+        gain = np.where(nearer, -2.0, gain)
+    gain = np.where(own, 2.0, gain)
     middle = np.array(ndimage.center_of_mass(morphology.convex_hull_image(own)))
-    far = np.hypot(*(np.argwhere(own) - middle).T).max() + REACH * size
+    far = np.hypot(*(np.argwhere(own) - middle).T).max() + REACH * red_cell_px
     angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
     ways = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     for last in (False, True):
-        radii = np.maximum(_path(worth, middle, far) - RIM * size * last, 0.5)
+        radii = np.maximum(_path(gain, middle, far) - RIM * red_cell_px * last, 0.5)
         polygon = np.clip(middle + radii[:, None] * ways, -0.5, np.array(own.shape) - 0.5)
         if not last:
             # The nucleus may lie at the side of its cell, whose middle sees all of its edge.
@@ -62,13 +62,13 @@ def outline(parts: np.ndarray, labels: np.ndarray, number: int, size: float) -> 
     return np.asarray(polygon[:, ::-1] + (left + 0.5, top + 0.5))
 
 
-def _path(worth: np.ndarray, middle: np.ndarray, far: float) -> np.ndarray:
-    """(h, w) worth, (2,) middle -> (ANGLES,) float64: radii of the path that encloses the most."""
+def _path(gain: np.ndarray, middle: np.ndarray, far: float) -> np.ndarray:
+    """(h, w) gain, (2,) middle -> (ANGLES,) float64: radii of the path that encloses the most."""
     angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
     steps = np.arange(0.5, max(far, 4), 1.0)
     rows = middle[0] + np.sin(angles)[:, None] * steps
     columns = middle[1] + np.cos(angles)[:, None] * steps
-    rays = ndimage.map_coordinates(worth, [rows, columns], order=1, mode="constant", cval=-0.05)
+    rays = ndimage.map_coordinates(gain, [rows, columns], order=1, mode="constant", cval=-0.05)
     gains = np.cumsum(rays, axis=1)
     gains = np.concatenate([gains, gains])  # twice around, so that the middle is closed
     reach = np.arange(-3, 4)

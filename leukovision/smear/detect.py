@@ -23,10 +23,10 @@ from leukovision.cell import (
 )
 from leukovision.errors import sentence
 from leukovision.smear.contour import ANGLES, area, around, mask_of, outline, width
-from leukovision.smear.look import Seen, look, look_at
 from leukovision.smear.nuclei import nuclei
 from leukovision.smear.quality import TOUCHES, is_lobed, marks, scraps
 from leukovision.smear.scale import PX_PER_UM, RED_CELL, TYPICAL, WHITE_CELL
+from leukovision.smear.segment import Segmentation, segment, segment_at
 from leukovision.smear.tissue import NUCLEUS
 
 MOST = 100
@@ -79,22 +79,23 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
     rgb, name = read_picture(source, name)
     if is_on_black(rgb):
         return [_as_it_is(rgb, name)]
-    seen = look(rgb)
-    if seen is None:
+    segmentation = segment(rgb)
+    if segmentation is None:
         return []
-    parts, zoom, size, _ = seen
-    labels = nuclei(parts, size * zoom)
+    tissue_map, zoom, red_cell_px, _ = segmentation
+    labels = nuclei(tissue_map, red_cell_px * zoom)
     if labels.max() > MOST:
         raise CellError(too_many(name))
-    contours = [outline(parts, labels, number, size * zoom) for number in range(1, labels.max() + 1)]
-    found = _without_fragments(_marked(rgb, seen, labels, contours, NARROWEST))
+    numbers = range(1, labels.max() + 1)
+    contours = [outline(tissue_map, labels, number, red_cell_px * zoom) for number in numbers]
+    found = _without_fragments(_marked(rgb, segmentation, labels, contours, NARROWEST))
     found.sort(key=lambda one: one[0][:, 1].mean())
-    scale = PX_PER_UM * RED_CELL / size
+    scale = PX_PER_UM * RED_CELL / red_cell_px
     cells = [
         cut(rgb, contour, scale, sentence("cell_of", name=name, number=number))
         for number, (contour, _) in enumerate(found, 1)
     ]
-    return [_judged(one, own, seen, scale) for one, (_, own) in zip(cells, found, strict=True)]
+    return [_judged(one, own, segmentation, scale) for one, (_, own) in zip(cells, found, strict=True)]
 
 
 def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -> list[Found]:
@@ -114,47 +115,53 @@ def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -
     """
     outlines = [np.clip(one, 0, rgb.shape[1::-1]) for one in outlines]
     names = [sentence("cell_of", name=name, number=number) for number in range(1, len(outlines) + 1)]
-    seen, scale = None, None
+    segmentation, scale = None, None
     if is_on_black(rgb):
         scale = 1.0
-    elif seen := look(rgb):
-        scale = PX_PER_UM * RED_CELL / seen.size
+    elif segmentation := segment(rgb):
+        scale = PX_PER_UM * RED_CELL / segmentation.red_cell_px
     found = [cut(rgb, one, scale, own) for one, own in zip(outlines, names, strict=True)]
-    if not seen:
+    if not segmentation:
         return found
-    contours = [one * seen.zoom for one in outlines]
-    labels = np.zeros(seen.parts.shape[:2], dtype=np.int32)
+    contours = [one * segmentation.zoom for one in outlines]
+    labels = np.zeros(segmentation.tissue_map.shape[:2], dtype=np.int32)
     for number, contour in enumerate(contours, 1):
-        labels[mask_of(contour, labels.shape) & (seen.parts[..., NUCLEUS] > 0.5)] = number
-    wrong = _marked(rgb, seen, labels, contours)
-    scale = PX_PER_UM * RED_CELL / seen.size
-    return [_judged(one, own, seen, scale) for one, (_, own) in zip(found, wrong, strict=True)]
+        labels[mask_of(contour, labels.shape) & (segmentation.tissue_map[..., NUCLEUS] > 0.5)] = number
+    wrong = _marked(rgb, segmentation, labels, contours)
+    scale = PX_PER_UM * RED_CELL / segmentation.red_cell_px
+    return [_judged(one, own, segmentation, scale) for one, (_, own) in zip(found, wrong, strict=True)]
 
 
-def _judged(found: Found, marks: tuple[str, ...], seen: Seen, scale: float) -> Found:
+def _judged(found: Found, marks: tuple[str, ...], segmentation: Segmentation, scale: float) -> Found:
     """The cell with what is wrong with it, and with the scale of its frame, if it was measured."""
-    px_per_um = PX_PER_UM * found.scale / scale if seen.measured else None
+    px_per_um = PX_PER_UM * found.scale / scale if segmentation.measured else None
     return replace(found, marks=marks, px_per_um=px_per_um)
 
 
 def _marked(
-    rgb: np.ndarray, seen: Seen, labels: np.ndarray, contours: list[np.ndarray], narrowest: float = 0.0
+    rgb: np.ndarray,
+    segmentation: Segmentation,
+    labels: np.ndarray,
+    contours: list[np.ndarray],
+    narrowest: float = 0.0,
 ) -> list[tuple[np.ndarray, tuple[str, ...]]]:
     """The contour of each cell, px of the photo, and what is wrong with the cell.
 
     Args:
-        rgb, seen: the photo, and what `look` sees in it.
+        rgb, segmentation: the photo, and what `segment` makes of it.
         labels: (h, w) int, the nucleus of each cell by its number.
-        contours: of the cells, px of what is seen.
+        contours: of the cells, px of the segmentation.
         narrowest: what is less wide is left out, in red cells.
     """
-    parts, zoom, size, _ = seen
-    amounts = scraps(parts, labels, contours, size * zoom)
-    return [
-        (contour / zoom, marks(rgb, contour / zoom, amount, is_lobed(parts, contour, size * zoom), size))
-        for contour, amount in zip(contours, amounts, strict=True)
-        if width(contour, labels.shape) >= narrowest * size * zoom
-    ]
+    tissue_map, zoom, red_cell_px, _ = segmentation
+    fine_px = red_cell_px * zoom
+    amounts = scraps(tissue_map, labels, contours, fine_px)
+    marked = []
+    for contour, amount in zip(contours, amounts, strict=True):
+        if width(contour, labels.shape) >= narrowest * fine_px:
+            lobed, on_photo = is_lobed(tissue_map, contour, fine_px), contour / zoom
+            marked.append((on_photo, marks(rgb, on_photo, amount, lobed, red_cell_px)))
+    return marked
 
 
 def _without_fragments(
@@ -236,22 +243,22 @@ def _in_box(photo: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     # Some of what lies around is needed to know the bare slide.
     margin = int(half.max())
     x, y = max(0, left - margin), max(0, top - margin)
-    size = 2 * float(half.mean()) / WHITE_CELL
-    seen = look_at(photo[y : bottom + margin, x : right + margin], size)
-    if seen is None:
+    red_cell_px = 2 * float(half.mean()) / WHITE_CELL
+    segmentation = segment_at(photo[y : bottom + margin, x : right + margin], red_cell_px)
+    if segmentation is None:
         return np.asarray(ellipse)
-    parts, zoom, *_ = seen
-    inside = np.zeros(parts.shape[:2], dtype=bool)
+    tissue_map, zoom, *_ = segmentation
+    inside = np.zeros(tissue_map.shape[:2], dtype=bool)
     rows, columns = (
         slice(round((low - start) * zoom), round((high - start) * zoom))
         for low, high, start in ((top, bottom, y), (left, right, x))
     )
     inside[rows, columns] = True
-    labels = (inside & (parts[..., NUCLEUS] > 0.5)).astype(int)
+    labels = (inside & (tissue_map[..., NUCLEUS] > 0.5)).astype(int)
     if labels.sum() < 9:
         return np.asarray(ellipse)
-    parts = np.where(inside[..., None], parts, np.array([1, 0, 0], np.float32))
-    contour = outline(parts, labels, 1, size * zoom) / zoom + (x, y)
+    tissue_map = np.where(inside[..., None], tissue_map, np.array([1, 0, 0], np.float32))
+    contour = outline(tissue_map, labels, 1, red_cell_px * zoom) / zoom + (x, y)
     return np.clip(contour, (left, top), (right, bottom))
 
 

@@ -51,36 +51,36 @@ class Pair(NamedTuple):
     gap: float
 
 
-def nuclei(parts: np.ndarray, size: float) -> np.ndarray:
+def nuclei(tissue_map: np.ndarray, red_cell_px: float) -> np.ndarray:
     """Nuclei, with all lobes of one under one number.
 
     Args:
-        parts: (h, w, 3) float32 of `tissue`.
-        size: diameter of a red cell, px.
+        tissue_map: (h, w, 3) float32 of `tissue`.
+        red_cell_px: diameter of a red cell, px.
 
     Returns:
         (h, w) int: 0, or the number of the nucleus.
     """
-    pieces, depth = _pieces(parts[..., NUCLEUS] > 0.5, size)
-    inside = ndimage.gaussian_filter(parts[..., OUTSIDE], 0.03 * size) < 0.5
-    inside = morphology.remove_small_holes(inside | (pieces > 0), max_size=int(0.1 * size**2))
-    joined = _joined(pieces, depth, inside, size)
+    pieces, depth = _pieces(tissue_map[..., NUCLEUS] > 0.5, red_cell_px)
+    inside = ndimage.gaussian_filter(tissue_map[..., OUTSIDE], 0.03 * red_cell_px) < 0.5
+    inside = morphology.remove_small_holes(inside | (pieces > 0), max_size=int(0.1 * red_cell_px**2))
+    joined = _joined(pieces, depth, inside, red_cell_px)
     areas = np.bincount(joined.ravel())
-    small = areas < SMALLEST * np.pi / 4 * size**2
+    small = areas < SMALLEST * np.pi / 4 * red_cell_px**2
     joined[small[joined]] = 0
     return np.asarray(segmentation.relabel_sequential(joined)[0])
 
 
-def _pieces(dark: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+def _pieces(dark: np.ndarray, red_cell_px: float) -> tuple[np.ndarray, np.ndarray]:
     """(h, w) bool -> (h, w) int, what is dark, parted at its necks; and how deep inside a place lies, px."""
-    dark = morphology.opening(dark, morphology.disk(max(1, round(0.06 * size))))
-    dark = morphology.remove_small_holes(dark, max_size=int(0.1 * size**2))
-    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(dark), 0.04 * size)
+    dark = morphology.opening(dark, morphology.disk(max(1, round(0.06 * red_cell_px))))
+    dark = morphology.remove_small_holes(dark, max_size=int(0.1 * red_cell_px**2))
+    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(dark), 0.04 * red_cell_px)
     peaks = np.zeros(dark.shape, dtype=bool)
     patches = _largest(ndimage.label(dark)[0], MOST)
     for part in measure.regionprops(patches):
         own = np.pad(depth[part.slice] * part.image, 1)
-        peaks[part.slice] |= morphology.h_maxima(own, 0.04 * size)[1:-1, 1:-1] > 0
+        peaks[part.slice] |= morphology.h_maxima(own, 0.04 * red_cell_px)[1:-1, 1:-1] > 0
     pieces = segmentation.watershed(-depth, ndimage.label(peaks, np.ones((3, 3)))[0], mask=patches > 0)
     return _largest(pieces, MOST), depth
 
@@ -93,7 +93,7 @@ def _largest(labels: np.ndarray, most: int) -> np.ndarray:
     return np.where(np.isin(labels - 1, np.argsort(areas)[-most:]), labels, 0)
 
 
-def _joined(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: float) -> np.ndarray:
+def _joined(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, red_cell_px: float) -> np.ndarray:
     """(h, w) int of `_pieces` -> (h, w) int: with the pieces of one nucleus under one number.
 
     `inside` is (h, w) bool, what belongs to white cells.
@@ -105,7 +105,7 @@ def _joined(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: flo
     owner = {label: label for label in radius}
     room = ndimage.distance_transform_edt(inside)
     widest = {part.label: _widest(room, part) for part in parts}
-    for pair in sorted(_pairs(pieces, depth, inside, size), key=lambda pair: pair.gap):
+    for pair in sorted(_pairs(pieces, depth, inside, red_cell_px), key=lambda pair: pair.gap):
         a, b = owner[pair.first], owner[pair.second]
         if a == b:
             continue
@@ -114,14 +114,14 @@ def _joined(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: flo
         low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
         window = (slice(low[0], high[0]), slice(low[1], high[1]))
         together = np.isin(pieces[window], members[a] + members[b])
-        wide = max(together.shape) / size
+        wide = max(together.shape) / red_cell_px
         least = NARROW if wide < USUAL else AS_WIDE
         if wide > WIDEST or _narrow(room, widest[a], widest[b], least):
             continue
         # Around two cells that touch, slide or red cells reach in between; around lobes, cytoplasm.
         hull = morphology.convex_hull_image(together)
         empty = (hull & ~together & ~inside[window]).sum() / hull.sum()
-        whole = smaller > LOBE * size
+        whole = smaller > LOBE * red_cell_px
         if (pair.gap == 0 and pair.neck > 0.75 * smaller) or empty < (0.03 if whole else 0.08):
             for label in members[b]:
                 owner[label] = a
@@ -153,10 +153,10 @@ def _narrow(room: np.ndarray, one: tuple[int, int], other: tuple[int, int], leas
     return bool(ways[one[0] - top, one[1] - left] != ways[other[0] - top, other[1] - left])
 
 
-def _pairs(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: float) -> list[Pair]:
+def _pairs(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, red_cell_px: float) -> list[Pair]:
     """Pieces that touch, and those between which there is cytoplasm."""
     # What is larger than a nucleus can be belongs to none.
-    parts = [p for p in measure.regionprops(pieces) if max(p.image.shape) <= WIDEST * size]
+    parts = [p for p in measure.regionprops(pieces) if max(p.image.shape) <= WIDEST * red_cell_px]
     few = {part.label for part in parts}
     necks: dict[tuple[int, int], float] = {}
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -177,7 +177,7 @@ def _pairs(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: floa
     apart = np.maximum(corners[:, None, :2], corners[None, :, :2]) - np.minimum(
         corners[:, None, 2:], corners[None, :, 2:]
     )
-    for i, j in np.argwhere(np.triu(apart.max(axis=-1) <= GAP * size, 1)):
+    for i, j in np.argwhere(np.triu(apart.max(axis=-1) <= GAP * red_cell_px, 1)):
         pair = (parts[i].label, parts[j].label)
         if pair in necks:
             continue
@@ -187,6 +187,6 @@ def _pairs(pieces: np.ndarray, depth: np.ndarray, inside: np.ndarray, size: floa
         gap = float(distance[one, other])
         # Between the lobes of one nucleus there is cytoplasm, not slide or red cell.
         way = np.linspace(near[one], far[other], 9)[1:-1].round().astype(int)
-        if gap < GAP * size and inside[tuple(way.T)].mean() > 0.8:
+        if gap < GAP * red_cell_px and inside[tuple(way.T)].mean() > 0.8:
             found.append(Pair(*pair, 0.0, gap))
     return found

@@ -39,22 +39,22 @@ LOBED_DISC = 0.5
 
 
 def scraps(
-    parts: np.ndarray, labels: np.ndarray, contours: list[np.ndarray], size: float
+    tissue_map: np.ndarray, labels: np.ndarray, contours: list[np.ndarray], red_cell_px: float
 ) -> list[tuple[float, float]]:
     """For each cell, as parts of it: what in it is not of a white cell, and what goes on outside every cell.
 
     Args:
-        parts: (h, w, 3) float32 of `tissue`.
+        tissue_map: (h, w, 3) float32 of `tissue`.
         labels: (h, w) int of `nuclei`.
         contours: of the cells, in the order of their numbers, px.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
     """
-    joined = ndimage.label((parts[..., OUTSIDE] < 0.5) | (labels > 0))[0]
+    joined = ndimage.label((tissue_map[..., OUTSIDE] < 0.5) | (labels > 0))[0]
     cells = np.zeros(labels.shape, dtype=np.int32)
     for number, contour in enumerate(contours, 1):
         cells[mask_of(contour, labels.shape)] = number
     # The soft rim of a cell is not a scrap of it.
-    every = ndimage.binary_dilation(cells > 0, iterations=max(1, round(0.06 * size)))
+    every = ndimage.binary_dilation(cells > 0, iterations=max(1, round(0.06 * red_cell_px)))
     beside = np.bincount(joined[~every], minlength=joined.max() + 1)
     amounts = []
     for place, window in enumerate(ndimage.find_objects(cells, max_label=len(contours)), 1):
@@ -68,19 +68,19 @@ def scraps(
     return amounts
 
 
-def is_lobed(parts: np.ndarray, contour: np.ndarray, size: float) -> bool:
+def is_lobed(tissue_map: np.ndarray, contour: np.ndarray, red_cell_px: float) -> bool:
     """Whether the nucleus of a cell has lobes, and much cytoplasm around it.
 
     Args:
-        parts: (h, w, 3) float32 of `tissue`.
+        tissue_map: (h, w, 3) float32 of `tissue`.
         contour: of the cell, px.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
     """
     left, top = np.floor(contour.min(axis=0)).astype(int)
-    window = parts[top : int(np.ceil(contour[:, 1].max())), left : int(np.ceil(contour[:, 0].max()))]
+    window = tissue_map[top : int(np.ceil(contour[:, 1].max())), left : int(np.ceil(contour[:, 0].max()))]
     cell = mask_of(contour - (left, top), window.shape[:2])
     nucleus = cell & (window[..., NUCLEUS] > 0.5)
-    nucleus = ndimage.binary_opening(nucleus, iterations=max(1, round(0.05 * size)))
+    nucleus = ndimage.binary_opening(nucleus, iterations=max(1, round(0.05 * red_cell_px)))
     if not nucleus.any():
         return False
     disc = np.pi * ndimage.distance_transform_edt(np.pad(nucleus, 1)).max() ** 2
@@ -92,7 +92,7 @@ def is_lobed(parts: np.ndarray, contour: np.ndarray, size: float) -> bool:
 
 
 def marks(
-    rgb: np.ndarray, contour: np.ndarray, amounts: tuple[float, float], lobed: bool, size: float
+    rgb: np.ndarray, contour: np.ndarray, amounts: tuple[float, float], lobed: bool, red_cell_px: float
 ) -> tuple[str, ...]:
     """What is wrong with a cell.
 
@@ -101,32 +101,32 @@ def marks(
         contour: of the cell, px of the photo.
         amounts: of `scraps`.
         lobed: whether its nucleus is (`is_lobed`).
-        size: diameter of a red cell, px of the photo.
+        red_cell_px: diameter of a red cell, px of the photo.
     """
     height, width = rgb.shape[:2]
     low, high = contour.min(axis=0), contour.max(axis=0)
-    edge = 0.05 * size
+    edge = 0.05 * red_cell_px
     wrong = {
         TOUCHES: low.min() < edge or high[0] > width - edge or high[1] > height - edge,
-        BLURRED: edge_width(rgb, contour, size) > BLUR,
+        BLURRED: edge_width(rgb, contour, red_cell_px) > BLUR,
         BROKEN: max(amounts) > SCRAPS,
         LOBED: lobed,
     }
     return tuple(mark for mark, so in wrong.items() if so)
 
 
-def edge_width(rgb: np.ndarray, contour: np.ndarray, size: float) -> float:
+def edge_width(rgb: np.ndarray, contour: np.ndarray, red_cell_px: float) -> float:
     """How far the light takes to fall from slide to nucleus where it falls fastest, um.
 
     Args:
         rgb: the photo.
         contour: of the cell, px of the photo.
-        size: diameter of a red cell, px of the photo.
+        red_cell_px: diameter of a red cell, px of the photo.
     """
-    margin = 0.3 * size
+    margin = 0.3 * red_cell_px
     left, top = np.maximum(np.floor(contour.min(axis=0) - margin).astype(int), 0)
     right, bottom = np.ceil(contour.max(axis=0) + margin).astype(int)
-    zoom = min(SHARP / size, 2.0)
+    zoom = min(SHARP / red_cell_px, 2.0)
     light = np.log(resized(rgb[top:bottom, left:right], zoom)[..., 1].astype(np.float32) + 1)
     steep = ndimage.gaussian_gradient_magnitude(light, 1.0)
     cell = mask_of((contour - (left, top)) * zoom, light.shape)
@@ -134,4 +134,4 @@ def edge_width(rgb: np.ndarray, contour: np.ndarray, size: float) -> float:
     if not around.any():  # less than a pixel
         return 0.0
     low, high = np.percentile(light[around], (5, 95))
-    return float((high - low) / max(np.percentile(steep[around], 97), 1e-6) / (size * zoom) * RED_CELL)
+    return float((high - low) / max(np.percentile(steep[around], 97), 1e-6) / (red_cell_px * zoom) * RED_CELL)

@@ -109,19 +109,20 @@ def level(stain: np.ndarray, side: int) -> float:
     return float(ndimage.minimum_filter(stain, side).max())
 
 
-def stains(od: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray] | None:
+def stains(od: np.ndarray, red_cell_px: float) -> tuple[np.ndarray, np.ndarray] | None:
     """What nuclei and red cells of a photo are stained with.
 
     Args:
         od: (h, w, 3) density.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
 
     Returns:
         Density by channel of nuclei, (3,), and of red cells, (3,); None where nothing is of the colour of
         nuclei, or nothing of it much denser than red cells are.
     """
-    violet, green = purple(ndimage.gaussian_filter(od, (0.06 * size, 0.06 * size, 0))), od[..., 1]
-    highest, base = level(violet, max(3, round(size / 4))), float(np.median(violet))
+    blur, green = 0.06 * red_cell_px, od[..., 1]
+    violet = purple(ndimage.gaussian_filter(od, (blur, blur, 0)))
+    highest, base = level(violet, max(3, round(red_cell_px / 4))), float(np.median(violet))
     nuclear = violet > base + 0.6 * (highest - base)
     red = stained(green, violet > base + 0.5 * (highest - base)) & (violet < base + 0.4 * (highest - base))
     seen = red.mean() > 0.02

@@ -32,12 +32,12 @@ BESIDE = 0.4
 """Distance to a nucleus within which its cytoplasm is looked for, in red cells."""
 
 
-def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
+def features(od: np.ndarray, red_cell_px: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
     """What the network sees.
 
     Args:
         od: (h, w, 3) density.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
         nuclear, red: (3,) density of nuclei and of red cells, as `stains` gives them.
 
     Returns:
@@ -45,7 +45,7 @@ def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) 
     """
     strength = float(np.linalg.norm(nuclear))
     whole = np.clip(od / strength, -0.5, 3).astype(np.float32)
-    smooth = [_averaged(whole, by * size) for by in AROUND]
+    smooth = [_averaged(whole, by * red_cell_px) for by in AROUND]
     # The same by stain (Ruifrok & Johnston 2001, Anal Quant Cytol Histol 23:291).
     own, other = nuclear / strength, red / max(float(np.linalg.norm(red)), 1e-6)
     across = np.cross(own, other)
@@ -53,11 +53,10 @@ def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) 
     aside = np.cross(other, across)
     axes = np.stack([own, other, across, aside], axis=1).astype(np.float32)
     apart = [(one @ axes).astype(np.float32) for one in smooth[:2]]
-    grain = np.sqrt(
-        np.maximum(ndimage.gaussian_filter(whole[..., 1] ** 2, AROUND[1] * size) - smooth[1][..., 1] ** 2, 0)
-    )
-    dark = ndimage.binary_opening(apart[1][..., 0] > 0.55, iterations=max(1, round(0.05 * size)))
-    away = ndimage.distance_transform_edt(~dark) / size if dark.any() else np.full(dark.shape, FAR)
+    squares = ndimage.gaussian_filter(whole[..., 1] ** 2, AROUND[1] * red_cell_px)
+    grain = np.sqrt(np.maximum(squares - smooth[1][..., 1] ** 2, 0))
+    dark = ndimage.binary_opening(apart[1][..., 0] > 0.55, iterations=max(1, round(0.05 * red_cell_px)))
+    away = ndimage.distance_transform_edt(~dark) / red_cell_px if dark.any() else np.full(dark.shape, FAR)
     away = np.minimum(away, FAR).astype(np.float32)
     owned = _owned(smooth[0], away)
     return np.concatenate(
@@ -67,7 +66,7 @@ def features(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) 
             grain[..., None],
             away[..., None],
             np.exp(-4 * away)[..., None],
-            *[_averaged(owned[..., None], by * size) for by in AROUND[:2]],
+            *[_averaged(owned[..., None], by * red_cell_px) for by in AROUND[:2]],
         ],
         axis=-1,
     )
@@ -127,16 +126,16 @@ def _learned() -> list[np.ndarray]:
     ]
 
 
-def tissue(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
+def tissue(od: np.ndarray, red_cell_px: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
     """What each place is.
 
     Args:
-        od, size, nuclear, red: as `features` takes them.
+        od, red_cell_px, nuclear, red: as `features` takes them.
 
     Returns:
         (h, w, 3) float32: the probabilities of `OUTSIDE`, `CYTOPLASM` and `NUCLEUS`.
     """
-    seen = features(od, size, nuclear, red)
+    seen = features(od, red_cell_px, nuclear, red)
     first, first_offset, second, second_offset = _learned()
     chances = np.empty((*seen.shape[:2], 3), np.float32)
     # Row by row, for the sake of memory.
@@ -148,17 +147,17 @@ def tissue(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) ->
     return chances
 
 
-def by_stain(od: np.ndarray, size: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
+def by_stain(od: np.ndarray, red_cell_px: float, nuclear: np.ndarray, red: np.ndarray) -> np.ndarray:
     """The same where the stains are not those that the network has learned: what holds more of the stain of
     nuclei than of that of red cells, and half of what nuclei hold, is nucleus.
 
     Args:
-        od, size, nuclear, red: as `features` takes them.
+        od, red_cell_px, nuclear, red: as `features` takes them.
 
     Returns:
         As `tissue`, without cytoplasm.
     """
-    amounts = ndimage.gaussian_filter(od, (0.04 * size, 0.04 * size, 0)) @ np.linalg.pinv(
+    amounts = ndimage.gaussian_filter(od, (0.04 * red_cell_px, 0.04 * red_cell_px, 0)) @ np.linalg.pinv(
         np.stack([nuclear, red])
     )
     more = np.minimum(2 * amounts[..., 0] - 1, amounts[..., 0] - amounts[..., 1])

@@ -13,7 +13,7 @@ import numpy as np
 from leukovision.backbones import trunk_of
 from leukovision.cell import read_cell
 from leukovision.preprocessing import Input
-from leukovision.training import kept as kept_arrays
+from leukovision.training import array_file
 from leukovision.training.augment import Changes, augmented
 from leukovision.training.dataset import Image
 
@@ -29,7 +29,7 @@ def pooled(
     network: keras.Model,
     images: Sequence[Image],
     input: Input,
-    kept: Path,
+    cache: Path,
     progress: Callable[[int], object] = lambda _: None,
     changes: Changes | None = None,
 ) -> np.ndarray:
@@ -39,7 +39,7 @@ def pooled(
         network: from `backbones.build`.
         images: n of them.
         input: how a cell becomes numbers.
-        kept: folder for what was computed. A file there belongs to one state of the layers and one kind
+        cache: folder for what was computed. A file there belongs to one state of the layers and one kind
             of input; images are known in it by the hash of their bytes, so that runs on other parts of
             the same data share it, and a run that was killed goes on.
         progress: called with how many are done.
@@ -54,10 +54,10 @@ def pooled(
         ValueError: what was kept is damaged.
     """
     trunk = trunk_of(network)
-    path = kept / f"{network.name}-{_state(trunk, input, changes)}.npz"
+    path = cache / f"{network.name}-{_state(trunk, input, changes)}.npz"
     known: dict[str, np.ndarray] = {}
     if path.exists():
-        before = kept_arrays.read(path)
+        before = array_file.read(path)
         known = dict(zip(before["sha256"].tolist(), before["features"], strict=True))
     wanted = [image for image in images if image.sha256 not in known]
     done = len(images) - len(wanted)
@@ -105,4 +105,4 @@ def _state(trunk: keras.Model, input: Input, changes: Changes | None) -> str:
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:
     if not known:
         return
-    kept_arrays.write(path, {"sha256": np.array(list(known)), "features": np.stack(list(known.values()))})
+    array_file.write(path, {"sha256": np.array(list(known)), "features": np.stack(list(known.values()))})

@@ -12,7 +12,7 @@ from typing import Any
 from leukovision import artifact
 from leukovision.backbones import BACKBONES, is_ensemble
 from leukovision.question import OURS, Question
-from leukovision.training import heads, whole
+from leukovision.training import fine_tune, linear_probe
 from leukovision.training.dataset import Image
 from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
@@ -26,7 +26,7 @@ def fit(
     weights: str | Path | None = None,
     held_out: str = "",
     held_out_subjects: Sequence[str] = (),
-    kept: Path | None = None,
+    cache: Path | None = None,
     name: str | None = None,
     progress: Progress = lambda *_: None,
     question: Question = OURS,
@@ -41,7 +41,7 @@ def fit(
         weights: where the backbones start, as in `backbones.build`.
         held_out: what was kept away, in words, for the manifest.
         held_out_subjects: who was kept away, for the manifest: `evaluate` measures on them.
-        kept: folder of what frozen layers see of the images, which runs on the same data can share;
+        cache: folder of what frozen layers see of the images, which runs on the same data can share;
             `out`/features by default.
         name: the ensemble's; the folder's by default.
         progress: called with (what, done, of, remark).
@@ -62,9 +62,10 @@ def fit(
     for backbone in backbones:
         if not (out / f"{backbone}.safetensors").exists():
             if backbone in recipe.layers:
-                whole.train(backbone, images, out, recipe, weights, progress)
+                fine_tune.train(backbone, images, out, recipe, weights, progress)
             else:
-                heads.train(backbone, images, out, recipe, weights, kept or out / "features", progress)
+                features = cache or out / "features"
+                linear_probe.train(backbone, images, out, recipe, weights, features, progress)
     specs = [
         artifact.MemberSpec(
             backbone=backbone,

@@ -59,8 +59,8 @@ def test_pictures_of_a_zip_are_judged_as_those_of_a_folder(ensemble: Ensemble, d
     others = {"notes.txt": b"a", "__MACOSX/._cell 0.png": b"b", "deep/.hidden.png": b"c"}
     path = zipped(tmp_path / "in.zip", **drawn, **others)
     before = set(tmp_path.rglob("*"))
-    inside = [one.row for one in batch.judged(ensemble, batch.find([path]))]
-    loose = [one.row for one in batch.judged(ensemble, batch.find([tmp_path / "in"]))]
+    inside = [one.row for one in batch.predictions(ensemble, batch.find([path]))]
+    loose = [one.row for one in batch.predictions(ensemble, batch.find([tmp_path / "in"]))]
     assert [row.file for row in inside] == [f"{path}/{name}" for name in drawn]
     assert [row.model_copy(update={"file": ""}) for row in inside] == [
         row.model_copy(update={"file": ""}) for row in loose
@@ -101,7 +101,7 @@ def test_a_zip_that_cannot_be_taken_is_refused_by_name(
     with pytest.raises(CellError, match=sentence) as refused:
         batch.unzip(path, "cells.zip")
     assert str(refused.value).startswith("cells.zip: ")
-    (one,) = batch.judged(ensemble, batch.find([path]))
+    (one,) = batch.predictions(ensemble, batch.find([path]))
     assert sentence in (one.row.error or "") and one.row.decision is None
 
 
@@ -121,14 +121,14 @@ def test_what_is_together_too_large_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_entry_inflates_to_no_more_than_the_directory_says_and_a_locked_one_is_a_row(tmp_path, ensemble):
-    (one,) = batch.judged(ensemble, batch.find([lying(tmp_path / "lying.zip")]))
+    (one,) = batch.predictions(ensemble, batch.find([lying(tmp_path / "lying.zip")]))
     assert "lying.zip/a.png: cannot be unpacked" in (one.row.error or "")
     path = zipped(tmp_path / "locked.zip", **{"a.png": png(0)})
     content = bytearray(path.read_bytes())
     content[6] |= 1
     content[content.rindex(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
-    (one,) = batch.judged(ensemble, batch.find([path]))
+    (one,) = batch.predictions(ensemble, batch.find([path]))
     assert "needs a password" in (one.row.error or "")
 
 
@@ -174,14 +174,14 @@ def test_a_hundred_thousand_entries_are_a_sentence(tmp_path: Path, ensemble: Ens
     with pytest.raises(CellError, match="100000 pictures; send at most 10000"):
         batch.unzip(path, "many.zip")
     monkeypatch.setattr(zip_files, "MAX_DIRECTORY", 4 * 1024**2)
-    (one,) = batch.judged(ensemble, batch.find([path]))
+    (one,) = batch.predictions(ensemble, batch.find([path]))
     assert "too many files in it" in (one.row.error or "")
 
 
 def test_a_zip_with_a_name_that_is_no_utf8_is_a_row(tmp_path: Path, ensemble: Ensemble) -> None:
     path = zipped(tmp_path / "cells.zip", **{"zelle-ü.png": png(0)})
     path.write_bytes(path.read_bytes().replace("ü".encode(), b"\xff\xfe"))
-    (one,) = batch.judged(ensemble, batch.find([path]))
+    (one,) = batch.predictions(ensemble, batch.find([path]))
     assert "a name in it cannot be read" in (one.row.error or "")
 
 
@@ -196,20 +196,20 @@ def test_a_batch_that_was_stopped_goes_on_and_reads_no_further_than_it_must(ense
         return batch.File(f"{place}.png", read)
 
     files = [file(place) for place in range(4 * batch.GROUP)]
-    going = batch.judged(ensemble, files)
+    going = batch.predictions(ensemble, files)
     first = [next(going).row for _ in range(3)]
     going.close()
     assert max(opened) < 2 * batch.GROUP
     assert [row.file for row in first] == ["0.png", "1.png", "2.png"]
     assert "not an image" in (first[1].error or "") and first[2].decision
-    rest = [one.row.file for one in batch.judged(ensemble, files[3:5])]
+    rest = [one.row.file for one in batch.predictions(ensemble, files[3:5])]
     assert rest == ["3.png", "4.png"]
 
 
 def test_the_three_tables_say_the_same(ensemble, drawn, tmp_path):
     files = [batch.File(name, lambda content=content: content) for name, content in drawn.items()]
     files.append(batch.File('bad, "name"\n.png', lambda: b"no"))
-    rows = [one.row for one in batch.judged(ensemble, files)]
+    rows = [one.row for one in batch.predictions(ensemble, files)]
     (tmp_path / "t.parquet").write_bytes(batch.as_parquet(rows))
     table = parquet.read_table(tmp_path / "t.parquet")
     assert tuple(table.column_names) == batch.COLUMNS
@@ -228,10 +228,10 @@ def test_agreement_counts_backbones_on_the_side_of_the_ensemble():
 def test_a_photo_has_a_row_for_each_of_its_cells_that_says_what_the_page_says_of_it(
     ensemble: Ensemble, photo: Path, tmp_path: Path
 ) -> None:
-    (shown, _, _) = page.look(ensemble, read_picture(photo)[0], photo, photo.name)
+    (shown, _, _) = page.analyse_photo(ensemble, read_picture(photo)[0], photo, photo.name)
     path = zipped(tmp_path / "in.zip", **{"smear.png": photo.read_bytes(), "cell.png": png(1)})
     for paths, name in (([photo], str(photo)), ([path], f"{path}/smear.png")):
-        found = list(batch.judged(ensemble, batch.find(paths)))
+        found = list(batch.predictions(ensemble, batch.find(paths)))
         assert [one.row.file for one in found[:2]] == [f"{name}, cell 1", f"{name}, cell 2"]
         assert [one.row.source for one in found[:2]] == [name] * 2
         assert [one.last for one in found] == [False, True, True][: len(found)]
@@ -248,7 +248,7 @@ def test_a_photo_without_a_white_cell_has_a_row_that_says_so(ensemble: Ensemble,
     y, x = np.mgrid[:300, :400]
     red = np.hypot(y % 100 - 50, x % 100 - 50)[..., None] < 40
     Image.fromarray(np.where(red, (205, 150, 150), (225, 220, 218)).astype(np.uint8)).save(tmp_path / "a.png")
-    (one,) = batch.judged(ensemble, batch.find([tmp_path / "a.png"]))
+    (one,) = batch.predictions(ensemble, batch.find([tmp_path / "a.png"]))
     assert str(one.row.error).startswith(
         f"{tmp_path}/a.png: no white cell was found in this photo; send one "
     )

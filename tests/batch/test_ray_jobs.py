@@ -63,7 +63,7 @@ def files(real_cells: list[Path], tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 def test_workers_say_what_one_process_says_also_when_one_is_killed(ensemble: Ensemble, files, tmp_path):
-    expected = [values(one.row) for one in batch.judged(ensemble, files)]
+    expected = [values(one.row) for one in batch.predictions(ensemble, files)]
     out, killed, told = tmp_path / "parts", [], []
     killer = threading.Thread(target=kill_one_worker, args=(out / "cells" / "part-000000.parquet", killed))
     killer.start()
@@ -122,7 +122,7 @@ def test_what_stops_a_worker_is_one_sentence_and_its_parts_stay(files, tmp_path)
 )
 def test_a_table_without_pictures_is_a_sentence(make, sentence, ensemble, tmp_path):
     make(tmp_path / "cells.parquet")
-    (row,) = [one.row for one in batch.judged(ensemble, batch.find([tmp_path / "cells.parquet"]))]
+    (row,) = [one.row for one in batch.predictions(ensemble, batch.find([tmp_path / "cells.parquet"]))]
     assert sentence in row.error and row.error.startswith(f"{tmp_path}/cells.parquet")
 
 

@@ -29,8 +29,9 @@ def test_a_cell_with_no_changes_is_the_same_cell(cell):
 @pytest.mark.parametrize(
     "changes",
     [
-        Perturbation(turn=35), Perturbation(size=0.7), Perturbation(size=1.3), Perturbation(brightness=1.7), Perturbation(blur=6),
-        Perturbation(stain=-1), Perturbation(noise=40), Perturbation(corner=True), Perturbation(quality=20),
+        Perturbation(turn=35), Perturbation(size=0.7), Perturbation(size=1.3), Perturbation(brightness=1.7),
+        Perturbation(blur=6), Perturbation(stain=-1), Perturbation(noise=40), Perturbation(corner=True),
+        Perturbation(quality=20),
         Perturbation(covered=[(0.5, 0.5)]),
     ],
 )  # fmt: skip
@@ -82,17 +83,17 @@ def test_scores_of_the_embedded_ensemble_give_the_figures_of_its_card():
     assert len(np.unique(found.subjects)) == figures["calibration"]["subjects"]
     assert scores.auc(found, "p_all") == pytest.approx(told["auc"]["value"], abs=0.002)
     assert scores.auc(found, "area") == pytest.approx(0.79, abs=0.02)
-    line = scores.count(found, scores.called(found, "p_all", 0.5))
+    line = scores.confusion(found, scores.called(found, "p_all", 0.5))
     assert line.sensitivity == pytest.approx(told["sensitivity"]["value"], abs=0.002)
     assert line.specificity == pytest.approx(told["specificity"]["value"], abs=0.002)
 
 
 def test_predictive_values_follow_bayes():
-    line = scores.Line(hits=90, misses=10, alarms=20, rests=80)
+    line = scores.Confusion(true_positives=90, false_negatives=10, false_positives=20, true_negatives=80)
     positive, negative = line.predictive(0.01)
     assert positive == pytest.approx(0.01 * 0.9 / (0.01 * 0.9 + 0.99 * 0.2))
     assert negative == pytest.approx(0.99 * 0.8 / (0.99 * 0.8 + 0.01 * 0.1))
-    assert np.isnan(scores.Line(0, 5, 0, 5).predictive(0.5)[0])
+    assert np.isnan(scores.Confusion(0, 5, 0, 5).predictive(0.5)[0])
 
 
 def test_an_ensemble_without_scores_says_so(tmp_path):

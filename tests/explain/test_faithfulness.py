@@ -57,8 +57,8 @@ def test_maps_are_compared_by_the_order_of_their_places() -> None:
     assert faithfulness.alike(one, -one) == pytest.approx(-1)
     assert faithfulness.alike(one, np.zeros_like(one)) == 0
     cell = one > 7
-    assert faithfulness.on_cell(np.where(cell, one, 0), cell) == 1
-    assert np.isnan(faithfulness.on_cell(np.zeros_like(one), cell))
+    assert faithfulness.share_on_cell(np.where(cell, one, 0), cell) == 1
+    assert np.isnan(faithfulness.share_on_cell(np.zeros_like(one), cell))
     assert faithfulness.agreement({"a": one, "b": one, "c": -one}, cell) == pytest.approx(-1 / 3)
 
 

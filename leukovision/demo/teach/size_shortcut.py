@@ -83,7 +83,7 @@ def ruler_html(found: scores.Scores | None, ruler: str, cut: float, texts: Texts
         return render.alert_html(texts("teach.no_scores"), "", texts)
     texts = texts.about(found.question)
     says = scores.called(found, ruler, float(np.percentile(found.values[ruler], cut)))
-    line, own = scores.count(found, says), scores.auc(found, ruler)
+    line, own = scores.confusion(found, says), scores.auc(found, ruler)
     name = texts(f"teach.ruler_{ruler}")
     words = texts(
         "teach.ruler_says", ruler=name, auc=max(own, 1 - own), right=100 * line.sensitivity,

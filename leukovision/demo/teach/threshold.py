@@ -60,7 +60,7 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
         return render.alert_html(texts("teach.no_scores"), "", texts)
     texts = texts.about(found.question)
     says = scores.called(found, "p_all", line)
-    counts = scores.count(found, says)
+    counts = scores.confusion(found, says)
     positive, negative = counts.predictive(prevalence / 100)
     figures = (
         (texts("teach.sensitivity"), counts.sensitivity),
@@ -79,8 +79,8 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
         f'<th scope="col">{texts("teach.called_positive")}</th>'
         f'<th scope="col">{texts("teach.called_negative")}</th></tr></thead><tbody>'
         f'<tr><th scope="row">{texts("teach.is_positive")}</th>'
-        f"<td>{counts.hits}</td><td>{counts.misses}</td></tr>"
+        f"<td>{counts.true_positives}</td><td>{counts.false_negatives}</td></tr>"
         f'<tr><th scope="row">{texts("teach.is_negative")}</th>'
-        f"<td>{counts.alarms}</td><td>{counts.rests}</td></tr>"
+        f"<td>{counts.false_positives}</td><td>{counts.true_negatives}</td></tr>"
         f"</tbody></table>{chart}{lesson.unseen(found, texts)}</div>"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 BACKEND = "tensorflow"
 
 
-def settle() -> None:
+def configure() -> None:
     """Before a network is built: nothing of keras.json counts.
 
     Raises:

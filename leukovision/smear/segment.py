@@ -28,23 +28,23 @@ Stains = tuple[np.ndarray, np.ndarray]
 """Density by channel of nuclei and of red cells, (3,) each."""
 
 
-class Seen(NamedTuple):
+class Segmentation(NamedTuple):
     """What a photo shows.
 
     Attributes:
-        parts: (h, w, 3) float32 of `tissue`.
+        tissue_map: (h, w, 3) float32 of `tissue`.
         zoom: how much larger than the photo that is.
-        size: diameter of a red cell, px of the photo.
+        red_cell_px: diameter of a red cell, px of the photo.
         measured: whether red cells of the photo gave it, and not how large its white cells are.
     """
 
-    parts: np.ndarray
+    tissue_map: np.ndarray
     zoom: float
-    size: float
+    red_cell_px: float
     measured: bool = True
 
 
-def look(rgb: np.ndarray) -> Seen | None:
+def segment(rgb: np.ndarray) -> Segmentation | None:
     """(h, w, 3) uint8 photo of a smear -> what each place of it is; None where nothing is of the colour of
     nuclei."""
     for side in ROUGH:
@@ -54,49 +54,51 @@ def look(rgb: np.ndarray) -> Seen | None:
         if measured > 16 or zoom == 1:
             break
     if np.isnan(measured) and (odd := two_kinds(od)):
-        return look_at(rgb, odd[2] / zoom, odd[:2])
-    measured, size = measured / zoom, guessed / zoom
-    if size < 2 * measured:
-        size = measured
+        return segment_at(rgb, odd[2] / zoom, odd[:2])
+    measured, red_cell_px = measured / zoom, guessed / zoom
+    if red_cell_px < 2 * measured:
+        red_cell_px = measured
     for _ in range(4):
-        seen = look_at(rgb, size)
-        width = float("nan") if seen is None else _cell_width(seen.parts) / seen.zoom
+        segmentation = segment_at(rgb, red_cell_px)
+        width = float("nan")
+        if segmentation is not None:
+            width = _cell_width(segmentation.tissue_map) / segmentation.zoom
         if not width > TOO_WIDE * measured and not np.isnan(measured):
-            return seen if size == measured else look_at(rgb, measured)
+            return segmentation if red_cell_px == measured else segment_at(rgb, measured)
         # No white cell is so wide: what was measured were no red cells, if anything was.
-        if np.isnan(width) or abs(np.log(width / WHITE_CELL / size)) < 0.15:
+        if np.isnan(width) or abs(np.log(width / WHITE_CELL / red_cell_px)) < 0.15:
             break
-        size = width / WHITE_CELL
-    return seen and seen._replace(measured=False)
+        red_cell_px = width / WHITE_CELL
+    return segmentation and segmentation._replace(measured=False)
 
 
-def look_at(rgb: np.ndarray, size: float, known: Stains | None = None) -> Seen | None:
+def segment_at(rgb: np.ndarray, red_cell_px: float, known: Stains | None = None) -> Segmentation | None:
     """What each place of a photo is, where the size of a red cell is known.
 
     Args:
         rgb: (h, w, 3) uint8, the photo.
-        size: diameter of a red cell, px.
+        red_cell_px: diameter of a red cell, px.
         known: its stains, where they are not the usual ones.
 
     Returns:
-        As `look`.
+        As `segment`.
     """
-    zoom = min(FINE / size, 2.0, float(np.sqrt(LARGEST / rgb[..., 0].size)))
+    zoom = min(FINE / red_cell_px, 2.0, float(np.sqrt(LARGEST / rgb[..., 0].size)))
     fine = resized(rgb, zoom)
     zoom = fine.shape[1] / rgb.shape[1]
     od = density(fine)
     if known:
-        return Seen(by_stain(od, size * zoom, *known), zoom, size)
-    usual = stains(od, size * zoom)
-    return None if usual is None else Seen(tissue(od, size * zoom, *usual), zoom, size)
+        return Segmentation(by_stain(od, red_cell_px * zoom, *known), zoom, red_cell_px)
+    usual = stains(od, red_cell_px * zoom)
+    return None if usual is None else Segmentation(tissue(od, red_cell_px * zoom, *usual), zoom, red_cell_px)
 
 
-def _cell_width(parts: np.ndarray) -> float:
+def _cell_width(tissue_map: np.ndarray) -> float:
     """(h, w, 3) of `tissue` -> diameter of the largest white cell that lies alone, px; nan if none does."""
-    inside = ndimage.binary_opening(parts[..., OUTSIDE] < 0.5, iterations=3)
+    inside = ndimage.binary_opening(tissue_map[..., OUTSIDE] < 0.5, iterations=3)
     widths = [
         float(np.sqrt(4 / np.pi * part.area_filled))
-        for part in measure.regionprops(ndimage.label(inside)[0], intensity_image=parts[..., NUCLEUS])
+        for part in measure.regionprops(ndimage.label(inside)[0], intensity_image=tissue_map[..., NUCLEUS])
         if part.intensity_mean > 0.15
         # Two cells that touch are neither.
         and part.area_filled > 0.88 * part.area_convex

@@ -24,7 +24,7 @@ def train(
     out: Path,
     recipe: Recipe,
     weights: str | Path | None,
-    kept: Path,
+    cache: Path,
     progress: Progress,
 ) -> None:
     """Fit the linear unit of one backbone, a logistic regression, and write the member's tensors.
@@ -34,7 +34,7 @@ def train(
 
     Args:
         name, images, out, recipe, weights, progress: as in `fit.fit`.
-        kept: folder of what the backbones see of the images, see `features.pooled`.
+        cache: folder of what the backbones see of the images, see `features.pooled`.
     """
     import keras
 
@@ -45,8 +45,8 @@ def train(
     def seen(what: str) -> Callable[[int], object]:
         return lambda done: progress(f"{title} sees {what}", done, len(images), "")
 
-    plain = pooled(network, images, recipe.input, kept, seen("cells"))
-    changed = pooled(network, images, recipe.input, kept, seen("them changed"), copies(recipe))
+    plain = pooled(network, images, recipe.input, cache, seen("cells"))
+    changed = pooled(network, images, recipe.input, cache, seen("them changed"), copies(recipe))
     unit, standard = fitted(images, plain, changed, recipe)
     set_standard(network, standard)
     network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])

@@ -17,7 +17,7 @@ import numpy as np
 from leukovision import artifact
 from leukovision.backbones import BACKBONES, HEAD, build, freeze, is_ensemble, tensors
 from leukovision.cell import read_cell
-from leukovision.training import kept
+from leukovision.training import array_file
 from leukovision.training.augment import augmented
 from leukovision.training.dataset import Image
 from leukovision.training.recipe import Progress, Recipe
@@ -179,13 +179,13 @@ class _Member:
         variables = [*self.network.variables, *self.optimizer.variables]
         values = {f"{n}": keras.ops.convert_to_numpy(variable) for n, variable in enumerate(variables)}
         whose = {"state": np.array(self._state()), "step": np.array(step)}
-        kept.write(self.checkpoint, whose | values)
+        array_file.write(self.checkpoint, whose | values)
 
     def _resume(self) -> int:
         """Go back to the last checkpoint, if there is one of this run; the step to go on with."""
         if not self.checkpoint.exists():
             return 0
-        saved = kept.read(self.checkpoint)
+        saved = array_file.read(self.checkpoint)
         if str(saved["state"]) != self._state():
             raise ValueError(
                 f"{self.checkpoint}: was left by a run with another recipe or other images, or by an "

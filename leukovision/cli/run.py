@@ -122,7 +122,7 @@ def run(
     views: int | None = None,
     progress: Callable[[int, int], object] = lambda *_: None,
     telling: Callable[[str], object] = lambda _: None,
-    read: Callable[[batch.File], list[batch.Seen]] = batch.read,
+    read: Callable[[batch.File], list[batch.FileCell]] = batch.read,
 ) -> list[batch.Row]:
     """Judge files, and write what is wanted of them.
 
@@ -164,12 +164,12 @@ def _judged(
     views: int | None,
     progress: Callable[[int, int], object],
     kept: journal.Journal | None,
-    read: Callable[[batch.File], list[batch.Seen]],
+    read: Callable[[batch.File], list[batch.FileCell]],
 ) -> list[batch.Row]:
     rows: list[batch.Row] = []
     features: list[dict[str, Any]] = []
     thumbnails: list[bytes] = []
-    last: batch.Judged | None = None
+    last: batch.Prediction | None = None
     done = 0
     # A report on one cell, and GeoJSON, show more of it than a row has.
     alone = bool(outputs.report or outputs.geojson or outputs.fhir) and len(files) == 1
@@ -184,7 +184,7 @@ def _judged(
     held: list[dict[str, object]] = []
     try:
         progress(done, len(files))
-        for last in batch.judged(ensemble, files[done:], views, read):
+        for last in batch.predictions(ensemble, files[done:], views, read):
             if last.analysis and outputs.maps:
                 _write_maps(last.analysis, last.row.file, outputs.maps, len(rows) + 1)
             small = batch.thumbnail(last.cell) if last.cell and (outputs.report or outputs.fhir) else b""
@@ -233,7 +233,7 @@ def _write_reports(
     ensemble: Ensemble,
     rows: Sequence[batch.Row],
     thumbnails: Sequence[bytes],
-    last: batch.Judged | None,
+    last: batch.Prediction | None,
 ) -> None:
     """Of the one cell if there is only one, with the check of its map; or else of all of them."""
     path, when = outputs.report, outputs.made
