@@ -37,6 +37,21 @@ def test_the_examples_are_what_their_pages_say() -> None:
     assert [one.resource.resource_type for one in bundle.entry].count("Observation") == 3
 
 
+def test_the_walks_of_the_architecture_pass_functions_that_there_are() -> None:
+    walks = re.findall(r"^ {4,}([\w/]+)\.(?!js\b)(\w+)", (ROOT / "docs/architecture.md").read_text(), re.M)
+    modules = {path: path.read_text() for path in (ROOT / "leukovision").rglob("*.py")}
+    gone = []
+    for where, name in walks:
+        texts = [
+            text
+            for path, text in modules.items()
+            if str(path).removesuffix(".py").removesuffix("/__init__").endswith(f"/{where}")
+            or re.search(rf"^class {where}\b", text, re.M)
+        ]
+        gone += [] if any(re.search(rf"\b{name}\b", text) for text in texts) else [f"{where}.{name}"]
+    assert len(walks) > 40 and not gone, f"docs/architecture.md passes {gone}, which are not there"
+
+
 @pytest.mark.skipif(not find_spec("mkdocs"), reason="needs the extra docs")
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
