@@ -17,10 +17,8 @@ LISTS = {
     "build.py": ["build"],
     "synthetic.py": ["paint"],
     "card.py": ["card"],
-    "distil.py": ["distil"],
-    "fit.py": ["fit"],
 }
-"""Functions that are a list: of what a page, the endpoints, a card or a training are made of."""
+"""Functions that are a list: of what a page, the endpoints, a card or a drawn cell are made of."""
 
 
 def test_imports_go_one_way() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from leukovision.backbones import BACKBONES, whole
 from leukovision.cell import read_cell
 from leukovision.preprocessing import Input
 from leukovision.training.dataset import Image
+
+if TYPE_CHECKING:
+    import keras
 
 STUDENT = "inception_resnet_v2"
 TEACHERS = {"inception_v3": "mixed2", "xception": "block5_sepconv1_act"}
@@ -58,22 +62,7 @@ def distil(
     import keras
 
     keras.utils.set_random_seed(seed)
-    student = whole(STUDENT, PIECE, start)
-    for layer in student.layers[:_STEM]:
-        layer.trainable = False
-    teachers = [
-        keras.Model(network.input, network.get_layer(layer).output)
-        for name, layer in TEACHERS.items()
-        for network in [whole(name, PIECE, start)]
-    ]
-    seen = student.get_layer(BACKBONES[STUDENT].cut("compact")).output
-    guesses = []
-    for teacher in teachers:
-        side, channels = teacher.output.shape[1], teacher.output.shape[-1]
-        same = seen if side == seen.shape[1] else keras.layers.Resizing(side, side)(seen)
-        guesses.append(keras.layers.Dense(channels)(same))
-    learner = keras.Model(student.input, guesses)
-
+    student, teachers, learner = _networks(start)
     input = Input()
     with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(lambda image: input.picture(read_cell(image.path)), images))
@@ -104,6 +93,28 @@ def distil(
     path = out / f"{BACKBONES[STUDENT].start}_to_{BACKBONES[STUDENT].cut('compact')}.weights.h5"
     student.save_weights(path)
     return path
+
+
+def _networks(start: Path) -> tuple[keras.Model, list[keras.Model], keras.Model]:
+    """The student, the teachers up to the layers that it learns from, and the student with a guess of what
+    each teacher sees."""
+    import keras
+
+    student = whole(STUDENT, PIECE, start)
+    for layer in student.layers[:_STEM]:
+        layer.trainable = False
+    teachers = [
+        keras.Model(network.input, network.get_layer(layer).output)
+        for name, layer in TEACHERS.items()
+        for network in [whole(name, PIECE, start)]
+    ]
+    seen = student.get_layer(BACKBONES[STUDENT].cut("compact")).output
+    guesses = []
+    for teacher in teachers:
+        side, channels = teacher.output.shape[1], teacher.output.shape[-1]
+        same = seen if side == seen.shape[1] else keras.layers.Resizing(side, side)(seen)
+        guesses.append(keras.layers.Dense(channels)(same))
+    return student, teachers, keras.Model(student.input, guesses)
 
 
 def _piece(pictures: Sequence[np.ndarray], input: Input, rng: np.random.Generator) -> np.ndarray:

@@ -66,26 +66,8 @@ def fit(
             else:
                 features = cache or out / "features"
                 linear_probe.train(backbone, images, out, recipe, weights, features, progress)
-    specs = [
-        artifact.MemberSpec(
-            backbone=backbone,
-            cut=recipe.cut(backbone),
-            file=f"{backbone}.safetensors",
-            sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
-            weight=1 / len(backbones),
-        )
-        for backbone in backbones
-    ]
-    manifest = artifact.Manifest(
-        classes=(question.negative, question.positive),
-        data=question.data,
-        words={language: dict(own) for language, own in question.words.items()},
-        name=name or out.resolve().name,
-        version="0",
-        input=artifact.InputSpec(**asdict(recipe.input)),
-        members=tuple(specs),
-        training=_describe(images, recipe, weights, held_out, held_out_subjects, question),
-    )
+    training = _describe(images, recipe, weights, held_out, held_out_subjects, question)
+    manifest = _manifest(out, recipe, backbones, name or out.resolve().name, question, training)
     artifact.write_manifest(out, manifest)
     statistics = describe(
         out,
@@ -97,6 +79,37 @@ def fit(
     manifest = manifest.model_copy(update={"domain": statistics})
     artifact.write_manifest(out, manifest)
     return manifest
+
+
+def _manifest(
+    out: Path,
+    recipe: Recipe,
+    backbones: Sequence[str],
+    name: str,
+    question: Question,
+    training: dict[str, Any],
+) -> artifact.Manifest:
+    """Of members whose files are written: equal weights, no calibration yet."""
+    specs = [
+        artifact.MemberSpec(
+            backbone=backbone,
+            cut=recipe.cut(backbone),
+            file=f"{backbone}.safetensors",
+            sha256=artifact.sha256_of(out / f"{backbone}.safetensors"),
+            weight=1 / len(backbones),
+        )
+        for backbone in backbones
+    ]
+    return artifact.Manifest(
+        classes=(question.negative, question.positive),
+        data=question.data,
+        words={language: dict(words) for language, words in question.words.items()},
+        name=name,
+        version="0",
+        input=artifact.InputSpec(**asdict(recipe.input)),
+        members=tuple(specs),
+        training=training,
+    )
 
 
 def _is_unfinished(out: Path, images: Sequence[Image]) -> bool:
