@@ -90,28 +90,28 @@ def foreground(rgb: np.ndarray) -> np.ndarray:
 
 def is_on_black(rgb: np.ndarray) -> bool:
     """Whether (h, w, 3) uint8 is something cut out on black, and not a smear seen through an eyepiece."""
-    found = foreground(rgb)
-    edge = np.concatenate([found[0], found[-1], found[:, 0], found[:, -1]])
-    alone = bool(found.any() and edge.mean() <= 0.2 and found.mean() <= 0.95)
-    return alone and not _shows_a_slide(rgb, found)
+    not_black = foreground(rgb)
+    edge = np.concatenate([not_black[0], not_black[-1], not_black[:, 0], not_black[:, -1]])
+    alone = bool(not_black.any() and edge.mean() <= 0.2 and not_black.mean() <= 0.95)
+    return alone and not _shows_a_slide(rgb, not_black)
 
 
-def _shows_a_slide(rgb: np.ndarray, found: np.ndarray) -> bool:
+def _shows_a_slide(rgb: np.ndarray, not_black: np.ndarray) -> bool:
     """Whether what is not black, (h, w) bool, is a round or oblong view of bright slide with cells on it."""
-    step = max(1, max(found.shape) // 600)
-    green, found = rgb[::step, ::step, 1], found[::step, ::step]
-    counts = np.bincount(green[found], minlength=256)
+    step = max(1, max(not_black.shape) // 600)
+    green, not_black = rgb[::step, ::step, 1], not_black[::step, ::step]
+    counts = np.bincount(green[not_black], minlength=256)
     slide = int(np.convolve(counts, np.ones(9), "same").argmax())
-    if counts[max(0, slide - 12) : slide + 13].sum() < SLIDE * counts.sum() or not _is_a_view(found):
+    if counts[max(0, slide - 12) : slide + 13].sum() < SLIDE * counts.sum() or not _is_a_view(not_black):
         return False
-    inner = ndimage.binary_erosion(found, iterations=max(1, max(found.shape) // 60))
+    inner = ndimage.binary_erosion(not_black, iterations=max(1, max(not_black.shape) // 60))
     areas = np.bincount(ndimage.label(inner & (green < slide - 20))[0].ravel())[1:]
-    return bool((areas > 2e-4 * found.sum()).sum() > PIECES)
+    return bool((areas > 2e-4 * not_black.sum()).sum() > PIECES)
 
 
-def _is_a_view(found: np.ndarray) -> bool:
+def _is_a_view(not_black: np.ndarray) -> bool:
     """(h, w) bool -> whether it is a disc, which the picture may cut off, or upright and oblong."""
-    view = largest_part(found)
+    view = largest_part(not_black)
     rows, columns = box_of(view)
     if min(view[rows, columns].shape) < SMALLEST_VIEW:
         return False  # so small, many a cell is as round
@@ -129,10 +129,10 @@ def framed(rgb: np.ndarray, name: str) -> Cell:
     """(h, w, 3) uint8 -> the cell in its frame."""
     rgb = _less(rgb)
     height, width = rgb.shape[:2]
-    found, on_black = foreground(rgb), is_on_black(rgb)
+    not_black, on_black = foreground(rgb), is_on_black(rgb)
     if (height, width) != (FRAME, FRAME):
         if on_black:
-            rows, columns = box_of(largest_part(found))
+            rows, columns = box_of(largest_part(not_black))
             rgb = rgb[rows, columns]
             height, width = rgb.shape[:2]
         # A cell keeps its scale unless it is too large; a photograph is shrunk or enlarged to fit.
@@ -144,9 +144,9 @@ def framed(rgb: np.ndarray, name: str) -> Cell:
         canvas = Image.new("RGB", (FRAME, FRAME))
         canvas.paste(image, ((FRAME - size[0]) // 2, (FRAME - size[1]) // 2))
         rgb = np.asarray(canvas)
-        found = foreground(rgb)
-    on_black = on_black and bool(found.any())
-    outline = largest_part(found) if on_black else np.ones((FRAME, FRAME), dtype=bool)
+        not_black = foreground(rgb)
+    on_black = on_black and bool(not_black.any())
+    outline = largest_part(not_black) if on_black else np.ones((FRAME, FRAME), dtype=bool)
     return Cell(np.ascontiguousarray(rgb), outline, on_black, name)
 
 
@@ -162,10 +162,10 @@ def _less(rgb: np.ndarray) -> np.ndarray:
     small = rgb[::step, ::step]
     if is_on_black(small):
         box = box_of(largest_part(foreground(small)))
-        spare = [(place.stop - place.start) // 8 + 2 for place in box]
+        spare = [(side.stop - side.start) // 8 + 2 for side in box]
         rows, columns = (
-            slice(max(0, place.start - more) * step, (place.stop + more) * step)
-            for place, more in zip(box, spare, strict=True)
+            slice(max(0, side.start - more) * step, (side.stop + more) * step)
+            for side, more in zip(box, spare, strict=True)
         )
         rgb = rgb[rows, columns]
     factor = -(-max(rgb.shape[:2]) // LARGE)

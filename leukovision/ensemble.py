@@ -151,26 +151,28 @@ class Ensemble:
         if views not in (1, 8):
             raise ValueError(f"views can be 1 or 8, not {views}.")
         batches = [cells[start : start + BATCH] for start in range(0, len(cells), BATCH)]
-        found = []
+        concluded = []
         # While the networks look at one batch, the next is made ready, and the one before concluded on.
         with ThreadPoolExecutor(2) as beside:
             ahead = [beside.submit(self._seen, cell) for cell in cells[:BATCH]]
             for batch, following in pairwise([*batches, ()]):
-                pictures, inputs = zip(*(one.result() for one in ahead), strict=True)
+                pictures, inputs = zip(*(ready.result() for ready in ahead), strict=True)
                 ahead = [beside.submit(self._seen, cell) for cell in following]
                 odd = [beside.submit(self._odd, cell) for cell in batch]
                 maps, pooled = self._viewed(np.stack(inputs), views)
-                for place, seen in enumerate(zip(pictures, inputs, strict=True)):
-                    own = [member[place] for member in maps]
-                    found.append(beside.submit(self._conclude, *seen, own, pooled[place], odd[place]))
-        return [one.result() for one in found]
+                for number, seen in enumerate(zip(pictures, inputs, strict=True)):
+                    its_maps = [member[number] for member in maps]
+                    concluded.append(
+                        beside.submit(self._conclude, *seen, its_maps, pooled[number], odd[number])
+                    )
+        return [analysis.result() for analysis in concluded]
 
     def decide(self, analyses: Sequence[Analysis]) -> SlideDecision:
         """One decision for the cells of one person, from what `analyse` said of each."""
         return slide.decide(
-            [one.logit for one in analyses],
-            [one.in_domain for one in analyses],
-            [one.decision for one in analyses],
+            [analysis.logit for analysis in analyses],
+            [analysis.in_domain for analysis in analyses],
+            [analysis.decision for analysis in analyses],
             self.manifest.slide,
             self.question,
         )
@@ -211,11 +213,11 @@ class Ensemble:
         Returns:
             (n,) float64: the ensemble's logits, in one view.
         """
-        found = np.full(len(numbers), self.manifest.bias, dtype=np.float64)
+        logits = np.full(len(numbers), self.manifest.bias, dtype=np.float64)
         maps, _ = self._passed(numbers)
         for spec, bias, m in zip(self.manifest.members, self._biases, maps, strict=True):
-            found += spec.weight / spec.temperature * (bias + m.mean((1, 2), dtype=np.float64))
-        return found
+            logits += spec.weight / spec.temperature * (bias + m.mean((1, 2), dtype=np.float64))
+        return logits
 
     def features(self, cells: Sequence[Cell]) -> np.ndarray:
         """(n, F) float32: the mean over the last feature map of each member, side by side, of each cell.
@@ -232,12 +234,12 @@ class Ensemble:
             StoreError: there is one.
         """
         maps, pooled = self._forward(numbers)
-        for found in (*maps, pooled):
-            self._check(found)
+        for output in (*maps, pooled):
+            self._check(output)
         return maps, pooled
 
-    def _check(self, found: np.ndarray | float) -> None:
-        if not np.isfinite(found).all():
+    def _check(self, output: np.ndarray | float) -> None:
+        if not np.isfinite(output).all():
             raise artifact.StoreError(sentence("not_finite", name=self.source))
 
     def _viewed(self, numbers: np.ndarray, views: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -260,9 +262,9 @@ class Ensemble:
         members: dict[str, MemberAnalysis] = {}
         logit = constant = 0.0
         cam = np.zeros((self.input.size, self.input.size), dtype=np.float32)
-        found = inside(numbers)
+        on_cell = inside(numbers)
         for spec, bias, coarse in zip(self.manifest.members, self._biases, maps, strict=True):
-            calibrated = (moved_onto_cell(coarse, found) / spec.temperature).astype(np.float32)
+            calibrated = (moved_onto_cell(coarse, on_cell) / spec.temperature).astype(np.float32)
             # The weights sum to 1, so the ensemble's bias can as well stand in each member: then the
             # ensemble lies between its members, and the shares alone sum to its logit.
             member_constant = bias / spec.temperature + self.manifest.bias
@@ -305,7 +307,7 @@ def enlarge(coarse: np.ndarray, side: int) -> np.ndarray:
     return smooth + np.float32(coarse.mean(dtype=np.float64) - smooth.mean(dtype=np.float64))
 
 
-def moved_onto_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
+def moved_onto_cell(coarse: np.ndarray, on_cell: np.ndarray) -> np.ndarray:
     """What a map holds on the black around a cell is spread evenly over the cell, with the same mean.
 
     There is nothing to see on black, and yet the networks have a level there, and see the cell's rim from
@@ -313,9 +315,9 @@ def moved_onto_cell(coarse: np.ndarray, found: np.ndarray) -> np.ndarray:
 
     Args:
         coarse: (h, w) float32, a member's map.
-        found: (size, size) bool, what is not black.
+        on_cell: (size, size) bool, what is not black.
     """
-    cover = _resized(found.astype(np.float32), coarse.shape, Image.Resampling.BOX)
+    cover = _resized(on_cell.astype(np.float32), coarse.shape, Image.Resampling.BOX)
     if not cover.any():
         return coarse
     beside = ((1 - cover) * coarse).mean(dtype=np.float64)
@@ -367,14 +369,14 @@ def load_ensemble(source: str | Path | hub.Found | None = None) -> Ensemble:
 def _networks(folder: Path, manifest: artifact.Manifest) -> Iterator[keras.Model]:
     """Each member's network with its tensors in it."""
     # Every check that needs no network first, so that a wrong file is refused at once.
-    values = [artifact.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
+    tensors = [artifact.read_tensors(folder / spec.file, spec.sha256) for spec in manifest.members]
     keras_config.configure()
-    for spec, found in zip(manifest.members, values, strict=True):
+    for spec, values in zip(manifest.members, tensors, strict=True):
         try:
             network = build(spec.backbone, spec.cut, manifest.input.size)
         except ValueError as error:
             raise artifact.StoreError(f"{folder / artifact.MANIFEST}: {error}") from None
-        fill(network, spec.cut, found, folder / spec.file)
+        fill(network, spec.cut, values, folder / spec.file)
         yield network
 
 

@@ -48,12 +48,12 @@ class _Waiting:
     """A picture that waits for its pass, and what came of it: an array of each output, or an error."""
 
     numbers: np.ndarray
-    found: list[np.ndarray] | None = None
+    outputs: list[np.ndarray] | None = None
     error: BaseException | None = None
 
     @property
     def done(self) -> bool:
-        return self.found is not None or self.error is not None
+        return self.outputs is not None or self.error is not None
 
 
 class Forward:
@@ -111,11 +111,11 @@ class Forward:
         """
         if numbers.shape[1:] != self._shape:
             raise ValueError(f"pictures of {self._shape} can be passed through, not of {numbers.shape[1:]}.")
-        found: list[list[np.ndarray]] = []
+        passed: list[list[np.ndarray]] = []
         # In parts, so that one caller with many pictures does not keep another with one waiting.
         for start in range(0, len(numbers), BATCH):
-            found += self._wait([_Waiting(one) for one in numbers[start : start + BATCH]])
-        outputs = [np.stack(column) for column in zip(*found, strict=True)]
+            passed += self._wait([_Waiting(picture) for picture in numbers[start : start + BATCH]])
+        outputs = [np.stack(column) for column in zip(*passed, strict=True)]
         maps, pooled = outputs[: self._members], outputs[self._members :]
         return [m[..., 0] for m in maps], np.concatenate(pooled, axis=1)
 
@@ -123,7 +123,7 @@ class Forward:
         """Queue pictures. Whoever finds nobody at work takes a batch from the front, whosever it is."""
         with self._turn:
             self._queue.extend(mine)
-            while not all(one.done for one in mine):
+            while not all(waiting.done for waiting in mine):
                 if self._busy:
                     self._turn.wait()
                     continue
@@ -137,25 +137,25 @@ class Forward:
                     self._turn.acquire()
                     self._busy = False
                     self._turn.notify_all()
-        for one in mine:
-            if one.error:
-                raise one.error
-        return [one.found for one in mine if one.found is not None]
+        for waiting in mine:
+            if waiting.error:
+                raise waiting.error
+        return [waiting.outputs for waiting in mine if waiting.outputs is not None]
 
     def _pass(self, batch: list[_Waiting]) -> None:
         import tensorflow as tf
 
         try:
-            passed = self._run(tf.constant(np.stack([one.numbers for one in batch])))
+            passed = self._run(tf.constant(np.stack([waiting.numbers for waiting in batch])))
             outputs = [output.numpy() for output in passed]
             if len(batch) not in self._sizes:
                 self._sizes.add(len(batch))
                 _give_back()
-            for place, one in enumerate(batch):
-                one.found = [output[place] for output in outputs]
+            for number, waiting in enumerate(batch):
+                waiting.outputs = [output[number] for output in outputs]
         except BaseException as error:
-            for one in batch:
-                one.error = error
+            for waiting in batch:
+                waiting.error = error
 
 
 def _set_threads() -> None:

@@ -78,16 +78,16 @@ class Domain:
             return sentence("second")
         if blocks(cell) >= BLOCKS:
             return sentence("compressed")
-        found = looks(cell)
-        return "" if self.oddity(found) <= self.looks_limit else self._why_odd(found)
+        seen = looks(cell)
+        return "" if self.oddity(seen) <= self.looks_limit else self._why_odd(seen)
 
     def far(self, distance: float) -> str:
         """The same of what the networks see in it, by its `distance`."""
         return "" if distance <= self.distance_limit else sentence("far")
 
-    def oddity(self, found: np.ndarray) -> float:
+    def oddity(self, seen: np.ndarray) -> float:
         """Mahalanobis distance of (L,) `looks` to those of training cells, in logarithms."""
-        return float(np.linalg.norm(self._looks_away(found)))
+        return float(np.linalg.norm(self._looks_away(seen)))
 
     def distance(self, features: np.ndarray) -> float:
         """How far (F,) pooled features are from those of training cells, which are at about 1.
@@ -102,14 +102,14 @@ class Domain:
         rest = np.sqrt(max(float(away @ away - along @ along), 0.0))
         return float(np.linalg.norm(np.append(along, rest) / self.features_scales))
 
-    def _looks_away(self, found: np.ndarray) -> np.ndarray:
+    def _looks_away(self, seen: np.ndarray) -> np.ndarray:
         """(L,) looks -> (L,) float64: along each axis, in spreads of training cells."""
-        return np.asarray((np.log(found) - self.looks_mean) @ self.looks_axes)
+        return np.asarray((np.log(seen) - self.looks_mean) @ self.looks_axes)
 
-    def _why_odd(self, found: np.ndarray) -> str:
+    def _why_odd(self, seen: np.ndarray) -> str:
         """The part of the looks without which the cell would be least odd, in a sentence."""
         precision = self.looks_axes @ self.looks_axes.T
-        away = np.log(found) - self.looks_mean
+        away = np.log(seen) - self.looks_mean
         pull = precision @ away
 
         def gain(said: tuple[slice, Code, Code]) -> float:
@@ -129,7 +129,7 @@ def looks(cell: Cell) -> np.ndarray:
         of 4 to 8 px over detail of 2 to 4 px. Only the inside of the cell counts for the last two.
     """
     outline, pixels = cell.outline[cell.box], cell.pixels[cell.box]
-    channels = [pixels[..., place].astype(np.float32) for place in range(3)]
+    channels = [pixels[..., channel].astype(np.float32) for channel in range(3)]
     values = [channel[outline] for channel in channels]
     inside = cell.depth > min(8, cell.depth.max() / 2)
     # The black around the cell would be the sharpest thing in the picture.
@@ -160,16 +160,16 @@ def second(cell: Cell) -> float:
         whether they touch or not.
     """
     # Every second pixel is enough for discs.
-    found, outline = foreground(cell.pixels[::2, ::2]), cell.outline[::2, ::2]
-    own = depth = cell.depth
-    if (found > outline).any():
-        box = box_of(found)
-        depth = 2 * depth_of(filled(found[box]))
-        own = np.where(outline[box], depth, 0)
-    row, column = np.unravel_index(own.argmax(), own.shape)
+    not_black, outline = foreground(cell.pixels[::2, ::2]), cell.outline[::2, ::2]
+    depth_in_cell = depth = cell.depth
+    if (not_black > outline).any():
+        box = box_of(not_black)
+        depth = 2 * depth_of(filled(not_black[box]))
+        depth_in_cell = np.where(outline[box], depth, 0)
+    row, column = np.unravel_index(depth_in_cell.argmax(), depth_in_cell.shape)
     rows, columns = np.ogrid[: depth.shape[0], : depth.shape[1]]
     # At least 1: a speck may lie between the pixels that were looked at.
-    radius = max(own[row, column], 1.0)
+    radius = max(depth_in_cell[row, column], 1.0)
     beside = 2 * np.sqrt((rows - row) ** 2 + (columns - column) ** 2) - radius
     return max(float(np.minimum(depth, beside).max() / radius), 0.0)
 
@@ -225,8 +225,8 @@ def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
         artifact.StoreError: the file is not there, was changed, or does not fit the ensemble.
     """
     path = folder / spec.file
-    found = artifact.read_tensors(path, spec.sha256)
-    count, axes = len(LOOKS), found["features_scales"].size - 1 if "features_scales" in found else 0
+    tensors = artifact.read_tensors(path, spec.sha256)
+    count, axes = len(LOOKS), tensors["features_scales"].size - 1 if "features_scales" in tensors else 0
     wanted = {
         "looks_mean": (count,),
         "looks_axes": (count, count),
@@ -234,13 +234,13 @@ def read(folder: Path, spec: artifact.DomainSpec, width: int) -> Domain:
         "features_axes": (width, axes),
         "features_scales": (axes + 1,),
     }
-    shapes = {name: tensor.shape for name, tensor in found.items()}
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     for name in sorted(set(wanted) | set(shapes)):
         if shapes.get(name) != wanted.get(name):
             raise artifact.StoreError(
                 f"{path}: tensor {name!r} has shape {shapes.get(name, 'none')}; the ensemble's domain wants "
                 f"{wanted.get(name, 'no such tensor')}: get the ensemble again, or train it anew."
             )
-    if not (found["features_scales"] > 0).all():
+    if not (tensors["features_scales"] > 0).all():
         raise artifact.StoreError(sentence("tensor_scale", path=path, tensor="'features_scales'"))
-    return Domain(**found, looks_limit=spec.looks, distance_limit=spec.distance)
+    return Domain(**tensors, looks_limit=spec.looks, distance_limit=spec.distance)

@@ -83,10 +83,10 @@ def cells_in(rgb: np.ndarray, name: str) -> list[FileCell]:
     """
     if is_on_black(rgb):
         return [FileCell(framed(rgb, name))]
-    found = find_cells(rgb, name)
-    if not found:
+    cells = find_cells(rgb, name)
+    if not cells:
         raise CellError(sentence("no_cell", name=name))
-    return list(map(_of_photo, found))
+    return list(map(_of_photo, cells))
 
 
 def outlined(file: File, outlines: Path) -> list[FileCell]:
@@ -125,21 +125,22 @@ def predictions(
         What is said of each cell, or of a file without one, in order.
     """
     for batch in _read_ahead(files, GROUP, read):
-        cells = [one.cell for _, found in batch if not isinstance(found, CellError) for one in found]
+        read_cells = [seen for _, seen in batch if not isinstance(seen, CellError)]
+        cells = [file_cell.cell for seen in read_cells for file_cell in seen]
         analyses = _in_turn(ensemble, cells, views)
-        for file, found in batch:
-            if isinstance(found, CellError):
-                yield Prediction(Row(file=file.name, error=str(found)))
+        for file, seen in batch:
+            if isinstance(seen, CellError):
+                yield Prediction(Row(file=file.name, error=str(seen)))
                 continue
-            for number, one in enumerate(found, 1):
-                said, last, name = next(analyses), number == len(found), str(one.cell.name)
+            for number, file_cell in enumerate(seen, 1):
+                said, last, name = next(analyses), number == len(seen), str(file_cell.cell.name)
                 if isinstance(said, CellError):
-                    error = Row(file=name, error=str(said), box=one.box, marks=one.marks)
-                    yield Prediction(error, last=last, contour=one.contour)
+                    error = Row(file=name, error=str(said), box=file_cell.box, marks=file_cell.marks)
+                    yield Prediction(error, last=last, contour=file_cell.contour)
                 else:
-                    own = row(name, said, one.traits)
-                    own = own.model_copy(update={"box": one.box, "marks": one.marks})
-                    yield Prediction(own, one.cell, said, last, one.contour, one.traits)
+                    told = row(name, said, file_cell.traits)
+                    told = told.model_copy(update={"box": file_cell.box, "marks": file_cell.marks})
+                    yield Prediction(told, file_cell.cell, said, last, file_cell.contour, file_cell.traits)
 
 
 def _in_turn(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> Iterator[Analysis | CellError]:
@@ -155,7 +156,7 @@ def _analysed(ensemble: Ensemble, cells: Sequence[Cell], views: int | None) -> S
     except StoreError as error:
         if len(cells) == 1:
             return [CellError(f"{cells[0].name}: {error}")]
-        return [one for cell in cells for one in _analysed(ensemble, [cell], views)]
+        return [said for cell in cells for said in _analysed(ensemble, [cell], views)]
 
 
 def thumbnail(cell: Cell) -> bytes:
@@ -170,12 +171,12 @@ def _read_ahead(
 ) -> Iterator[list[tuple[File, list[FileCell] | CellError]]]:
     """Groups of files with the cells, or the reason why there is none, of each."""
 
-    def one(file: File) -> tuple[File, list[FileCell] | CellError]:
+    def read_one(file: File) -> tuple[File, list[FileCell] | CellError]:
         try:
-            found = read(file)
-            for cell in found:
+            cells = read(file)
+            for cell in cells:
                 _ = cell.traits  # measured here, beside the networks, and kept
-            return file, found
+            return file, cells
         except CellError as error:
             return file, error
         except (OSError, MemoryError) as error:
@@ -187,6 +188,6 @@ def _read_ahead(
         # One batch is read while the networks work on the one before; more would only fill memory.
         ahead: Iterator[tuple[File, list[FileCell] | CellError]] = iter(())
         for batch in [*batches, []]:
-            ready, ahead = ahead, pool.map(one, batch)
-            if found := list(ready):
-                yield found
+            ready, ahead = ahead, pool.map(read_one, batch)
+            if group := list(ready):
+                yield group

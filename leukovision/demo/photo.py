@@ -90,21 +90,21 @@ def analyse_photo(
         source, name: as `Photo` keeps them.
         number: of the cell to start with, from 0; by default the one that is most worth a look.
     """
-    found = find_cells(rgb, name)
-    if not found:
+    cells = find_cells(rgb, name)
+    if not cells:
         return None
-    analyses = ensemble.analyse([one.cell for one in found])
-    outlines = tuple(_outline(one, said) for one, said in zip(found, analyses, strict=True))
+    analyses = ensemble.analyse([cell.cell for cell in cells])
+    outlines = tuple(_outline(cell, said) for cell, said in zip(cells, analyses, strict=True))
     # First the one that is like the training cells and whole, and of these the most suspect.
-    order = [(said.in_domain, not one.marks, said.p_all) for one, said in zip(found, analyses, strict=True)]
-    chosen = max(range(len(found)), key=order.__getitem__)
-    if number is not None and 0 <= number < len(found):
+    order = [(said.in_domain, not cell.marks, said.p_all) for cell, said in zip(cells, analyses, strict=True)]
+    chosen = max(range(len(cells)), key=order.__getitem__)
+    if number is not None and 0 <= number < len(cells):
         chosen = number
     small = Image.fromarray(rgb)
     size = small.size
     small.thumbnail((SIDE, SIDE))
     shown = data_uri(np.asarray(small))
-    return Photo(source, name, size, shown, outlines, chosen), found[chosen].cell, analyses[chosen]
+    return Photo(source, name, size, shown, outlines, chosen), cells[chosen].cell, analyses[chosen]
 
 
 def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequence[Any]) -> Looked | None:
@@ -188,24 +188,24 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
     width, height = photo.size
     size = max(width, height)
     shapes, cards = [], []
-    for place, one in enumerate(photo.outlines):
-        number, chosen = place + 1, place == photo.chosen
-        kind = f"lv-{texts.question.side(one.decision)}" + (" lv-chosen" if chosen else "")
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.contour)
-        x, y = one.contour[:, 0].mean(), one.contour[:, 1].min() - size / 120
-        y = y if y > size / 30 else one.contour[:, 1].max() + size / 30
+    for index, outline in enumerate(photo.outlines):
+        number, chosen = index + 1, index == photo.chosen
+        kind = f"lv-{texts.question.side(outline.decision)}" + (" lv-chosen" if chosen else "")
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline.contour)
+        x, y = outline.contour[:, 0].mean(), outline.contour[:, 1].min() - size / 120
+        y = y if y > size / 30 else outline.contour[:, 1].max() + size / 30
         shapes.append(
-            f'<g class="{kind}" data-act="pick" data-index="{place}"><polygon points="{path}"/>'
+            f'<g class="{kind}" data-act="pick" data-index="{index}"><polygon points="{path}"/>'
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size / 32:.1f}">{number}</text></g>'
         )
-        decision = texts.kind(one.decision)
-        said, odd = texts("photo.said", number=number, decision=decision, p=one.p_all), ""
-        if not one.in_domain:
+        decision = texts.kind(outline.decision)
+        said, odd = texts("photo.said", number=number, decision=decision, p=outline.p_all), ""
+        if not outline.in_domain:
             said, odd = texts("photo.said_odd", number=number), f"<i>{texts('photo.odd')}</i>"
-        marks = "".join(f"<i>{escape(texts.said(mark))}</i>" for mark in one.marks)
+        marks = "".join(f"<i>{escape(texts.said(mark))}</i>" for mark in outline.marks)
         cards.append(
-            f'<button type="button" class="{kind}" data-act="pick" data-index="{place}" '
-            f'aria-pressed="{str(chosen).lower()}"><img src="{one.small}" alt="">'
+            f'<button type="button" class="{kind}" data-act="pick" data-index="{index}" '
+            f'aria-pressed="{str(chosen).lower()}"><img src="{outline.small}" alt="">'
             f"<span><strong>{said}</strong>{odd}{marks}</span></button>"
         )
     tools = "".join(
@@ -233,7 +233,7 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
 
 def _odd(photo: Photo, texts: Texts) -> str:
     """How many of the cells are out of domain, if any."""
-    odd, count = sum(not one.in_domain for one in photo.outlines), len(photo.outlines)
+    odd, count = sum(not outline.in_domain for outline in photo.outlines), len(photo.outlines)
     if not odd:
         return ""
     said = texts("photo.all_odd") if odd == count else texts("photo.some_odd", odd=odd, count=count)

@@ -88,14 +88,16 @@ def find_cells(source: str | Path | bytes | np.ndarray | Image.Image, name: str 
         raise CellError(too_many(name))
     numbers = range(1, labels.max() + 1)
     contours = [outline(tissue_map, labels, number, red_cell_px * zoom) for number in numbers]
-    found = _without_fragments(_marked(rgb, segmentation, labels, contours, NARROWEST))
-    found.sort(key=lambda one: one[0][:, 1].mean())
+    outlined = _without_fragments(_marked(rgb, segmentation, labels, contours, NARROWEST))
+    outlined.sort(key=lambda pair: pair[0][:, 1].mean())
     scale = PX_PER_UM * RED_CELL / red_cell_px
     cells = [
         cut(rgb, contour, scale, sentence("cell_of", name=name, number=number))
-        for number, (contour, _) in enumerate(found, 1)
+        for number, (contour, _) in enumerate(outlined, 1)
     ]
-    return [_judged(one, own, segmentation, scale) for one, (_, own) in zip(cells, found, strict=True)]
+    return [
+        _judged(cell, wrong, segmentation, scale) for cell, (_, wrong) in zip(cells, outlined, strict=True)
+    ]
 
 
 def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -> list[Found]:
@@ -113,23 +115,23 @@ def outlined_cells(rgb: np.ndarray, outlines: Sequence[np.ndarray], name: str) -
     Raises:
         CellError: there is nothing inside an outline.
     """
-    outlines = [np.clip(one, 0, rgb.shape[1::-1]) for one in outlines]
+    outlines = [np.clip(outline, 0, rgb.shape[1::-1]) for outline in outlines]
     names = [sentence("cell_of", name=name, number=number) for number in range(1, len(outlines) + 1)]
     segmentation, scale = None, None
     if is_on_black(rgb):
         scale = 1.0
     elif segmentation := segment(rgb):
         scale = PX_PER_UM * RED_CELL / segmentation.red_cell_px
-    found = [cut(rgb, one, scale, own) for one, own in zip(outlines, names, strict=True)]
+    cells = [cut(rgb, outline, scale, called) for outline, called in zip(outlines, names, strict=True)]
     if not segmentation:
-        return found
-    contours = [one * segmentation.zoom for one in outlines]
+        return cells
+    contours = [outline * segmentation.zoom for outline in outlines]
     labels = np.zeros(segmentation.tissue_map.shape[:2], dtype=np.int32)
     for number, contour in enumerate(contours, 1):
         labels[mask_of(contour, labels.shape) & (segmentation.tissue_map[..., NUCLEUS] > 0.5)] = number
-    wrong = _marked(rgb, segmentation, labels, contours)
+    marked = _marked(rgb, segmentation, labels, contours)
     scale = PX_PER_UM * RED_CELL / segmentation.red_cell_px
-    return [_judged(one, own, segmentation, scale) for one, (_, own) in zip(found, wrong, strict=True)]
+    return [_judged(cell, wrong, segmentation, scale) for cell, (_, wrong) in zip(cells, marked, strict=True)]
 
 
 def _judged(found: Found, marks: tuple[str, ...], segmentation: Segmentation, scale: float) -> Found:
@@ -165,12 +167,12 @@ def _marked(
 
 
 def _without_fragments(
-    found: list[tuple[np.ndarray, tuple[str, ...]]],
+    marked: list[tuple[np.ndarray, tuple[str, ...]]],
 ) -> list[tuple[np.ndarray, tuple[str, ...]]]:
     """All but the small pieces that the border leaves of cells, where whole cells tell how large one is."""
-    whole = [area(contour) for contour, wrong in found if TOUCHES not in wrong]
+    whole = [area(contour) for contour, wrong in marked if TOUCHES not in wrong]
     least = FRAGMENT * float(np.median(whole)) if whole else 0.0
-    return [(contour, wrong) for contour, wrong in found if TOUCHES not in wrong or area(contour) >= least]
+    return [(contour, wrong) for contour, wrong in marked if TOUCHES not in wrong or area(contour) >= least]
 
 
 def too_many(name: str) -> str:
