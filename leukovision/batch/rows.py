@@ -72,8 +72,8 @@ class Row(BaseModel):
         Args:
             decide: probability from which one is on the side of the positive class.
         """
-        own = [p for name in BACKBONES if (p := getattr(self, f"p_all_{name}")) is not None]
-        return sum((p >= decide) == ((self.p_all or 0) >= decide) for p in own), len(own)
+        members = [p for name in BACKBONES if (p := getattr(self, f"p_all_{name}")) is not None]
+        return sum((p >= decide) == ((self.p_all or 0) >= decide) for p in members), len(members)
 
 
 COLUMNS = tuple(Row.model_fields)
@@ -82,22 +82,22 @@ COLUMNS = tuple(Row.model_fields)
 
 def row(name: str, analysis: Analysis, measured: Traits | None = None) -> Row:
     """The row of a cell, with its traits if they were measured; figures to four digits."""
-    own = {f"p_all_{key}": round(member.p_all, 4) for key, member in analysis.members.items()}
+    members = {f"p_all_{key}": round(member.p_all, 4) for key, member in analysis.members.items()}
     return Row(
         file=name,
         decision=analysis.decision,
         p_all=round(analysis.p_all, 4),
         in_domain=analysis.in_domain,
         reason=analysis.reason,
-        **own,  # type: ignore[arg-type]
+        **members,  # type: ignore[arg-type]
         **(_of(measured) if measured else {}),
     )
 
 
 def _of(measured: Traits) -> dict[str, Any]:
     """The traits as a row has them."""
-    found = {name: getattr(measured, name) for name in (*NAMES, "px_per_um")}
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
+    values = {name: getattr(measured, name) for name in (*NAMES, "px_per_um")}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
 
 
 def slides(
@@ -112,11 +112,11 @@ def slides(
     Raises:
         ValueError: a row has a decision that the question does not have.
     """
-    found: dict[str, list[Row]] = {}
+    by_folder: dict[str, list[Row]] = {}
     for row in rows:
         if row.p_all is not None:
-            found.setdefault(str(PurePath(row.file).parent), []).append(row)
-    return {name: together(own, spec, question) for name, own in found.items()}
+            by_folder.setdefault(str(PurePath(row.file).parent), []).append(row)
+    return {name: together(cells, spec, question) for name, cells in by_folder.items()}
 
 
 def together(rows: Sequence[Row], spec: SlideSpec | None, question: Question = OURS) -> SlideDecision:
@@ -137,15 +137,15 @@ def several(
     rows: Iterable[Row], spec: SlideSpec | None, question: Question = OURS
 ) -> dict[str, SlideDecision]:
     """Those of `slides` that say more than each cell does: of two or more; none without `spec`."""
-    found = slides(rows, spec, question) if spec else {}
-    return {name: one for name, one in found.items() if one.cells > 1}
+    decisions = slides(rows, spec, question) if spec else {}
+    return {name: decision for name, decision in decisions.items() if decision.cells > 1}
 
 
 def counts(rows: Sequence[Row], question: Question = OURS) -> dict[str, int]:
     """How many of each decision, and how many could not be read; errors as of `slides`."""
     check(rows, question)
-    found = Counter(one.decision or UNREADABLE for one in rows)
-    return {kind: found[kind] for kind in (*question.names, UNSURE, UNREADABLE)}
+    told = Counter(row.decision or UNREADABLE for row in rows)
+    return {kind: told[kind] for kind in (*question.names, UNSURE, UNREADABLE)}
 
 
 def check(rows: Iterable[Row], question: Question) -> None:
@@ -177,7 +177,7 @@ def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    writer.writerows({key: plain(value) for key, value in one.items()} for one in rows)
+    writer.writerows({key: plain(value) for key, value in line.items()} for line in rows)
     return text.getvalue().encode()
 
 

@@ -96,10 +96,10 @@ def _members(manifest: Manifest, texts: Texts) -> str:
         f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("backbone", "kind", "cut", "weight")
     )
     rows = "".join(
-        f'<tr><th scope="row">{_wrapping(title_of(one.backbone))}</th>'
-        f"<td>{texts.entries.get(f'model.is.{one.backbone}', '')}</td>"
-        f"<td><code>{_wrapping(one.cut)}</code></td><td>{texts.figure(one.weight, '.2f')}</td></tr>"
-        for one in manifest.members
+        f'<tr><th scope="row">{_wrapping(title_of(member.backbone))}</th>'
+        f"<td>{texts.entries.get(f'model.is.{member.backbone}', '')}</td>"
+        f"<td><code>{_wrapping(member.cut)}</code></td><td>{texts.figure(member.weight, '.2f')}</td></tr>"
+        for member in manifest.members
     )
     return _section(
         texts("model.members", count=len(manifest.members)),
@@ -113,7 +113,7 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     unseen = unseen if isinstance(unseen, Mapping) else {}
     # The ensemble first: on a phone the others are reached by scrolling.
     names = {"ensemble": texts("result.ensemble")}
-    names |= {one.backbone: title_of(one.backbone) for one in manifest.members}
+    names |= {member.backbone: title_of(member.backbone) for member in manifest.members}
     names = {key: name for key, name in names.items() if isinstance(unseen.get(key), Mapping)}
     rows = ""
     for key in FIGURES:
@@ -136,7 +136,7 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
             notes.append(texts("model.decided", low=low, high=high, share=share, least=least))
     if set(names) == {"ensemble"}:
         notes.append(texts("model.no_single"))
-    said = "".join(f"<p>{one}</p>" for one in notes)
+    said = "".join(f"<p>{note}</p>" for note in notes)
     return _section(
         texts("model.figures"),
         _table(heads, rows, "lv-figures") + said + _shift(manifest.figures.get("shift"), texts)
@@ -144,31 +144,35 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     )  # fmt: skip
 
 
-def _shift(found: object, texts: Texts) -> str:
+def _shift(shift: object, texts: Texts) -> str:
     """How well it does on the people least like those that it learnt from; "" where that is not known."""
     try:
-        cells, of = int(found["cells"]), found["subjects"]  # type: ignore[index]
-        people = sum(int(one) for one in of.values())
+        cells, of = int(shift["cells"]), shift["subjects"]  # type: ignore[index]
+        people = sum(int(count) for count in of.values())
     except (KeyError, TypeError, ValueError, AttributeError):  # a manifest can say anything there
         return ""
     rows = "".join(
         f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th><td>{cell}</td></tr>'
         for key in ("matched_auc", "auc")
-        if (cell := _figure(found.get(key), texts))  # type: ignore[attr-defined]
+        if (cell := _figure(shift.get(key), texts))  # type: ignore[attr-defined]
     )
     heads = f'<td></td><th scope="col">{texts("result.ensemble")}</th>'
     return f"<p>{texts('model.shift', cells=cells, people=people)}</p>{_table(heads, rows)}" if rows else ""
 
 
-def _saved_again(found: object, texts: Texts) -> str:
+def _saved_again(measured: object, texts: Texts) -> str:
     """What it decides on cells that other programs saved again; "" where that is not known."""
-    kinds = found if isinstance(found, Mapping) else {}
-    shares = [own for own in kinds.values() if isinstance(own, Mapping)]
+    kinds = measured if isinstance(measured, Mapping) else {}
+    shares = [figures for figures in kinds.values() if isinstance(figures, Mapping)]
     wanted = ("turned", "changed", "unnoticed", "domain", "shift")
-    columns = [key for key in wanted if any(key in own for own in shares)]
+    columns = [key for key in wanted if any(key in figures for figures in shares)]
     rows = ""
-    for kind, own in kinds.items():
-        cells = [_figure(own.get(key), texts, key == "shift") for key in columns if isinstance(own, Mapping)]
+    for kind, figures in kinds.items():
+        cells = [
+            _figure(figures.get(key), texts, key == "shift")
+            for key in columns
+            if isinstance(figures, Mapping)
+        ]
         if any(cells):
             rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
             rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
@@ -177,40 +181,40 @@ def _saved_again(found: object, texts: Texts) -> str:
     return f"<p>{said}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
 
 
-def _figure(found: object, texts: Texts, with_sign: bool = False) -> str:
+def _figure(figure: object, texts: Texts, with_sign: bool = False) -> str:
     """A figure with its interval; "" for what is none."""
-    if not isinstance(found, Mapping):
+    if not isinstance(figure, Mapping):
         return ""
-    value, low, high = (found.get(key) for key in ("value", "low", "high"))
-    if not all(isinstance(one, (int, float)) for one in (value, low, high)):
+    value, low, high = (figure.get(key) for key in ("value", "low", "high"))
+    if not all(isinstance(number, (int, float)) for number in (value, low, high)):
         return ""
     value, low, high = float(value), float(low), float(high)  # type: ignore[arg-type]
     said = texts("model.interval", value=value, low=low, high=high)
     if with_sign:
-        value, low, high = (signed(one, texts) for one in (value, low, high))  # type: ignore[assignment]
+        value, low, high = (signed(number, texts) for number in (value, low, high))  # type: ignore[assignment]
         said = texts("model.change", value=value, low=low, high=high)
     # Where there is no room for both, the interval goes whole into the next line.
     number, _, interval = said.partition(" ")
     return f"{number} <span>{interval}</span>"
 
 
-def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+def _plots(known: scores.Scores, manifest: Manifest, texts: Texts) -> str:
     """Calibration, ROC, and the cells called right of each subject."""
-    p_all = found.values["p_all"]
+    p_all = known.values["p_all"]
     says = p_all >= manifest.thresholds.decide
-    rows = scores.by_subject(found, says)
+    rows = scores.by_subject(known, says)
     ticks = [(value, texts.figure(value, "g")) for value in (0, 0.25, 0.5, 0.75, 1)]
     diagonal = (texts("model.held"), [0.0, 1.0], [0.0, 1.0])
     chance = (texts("model.chance"), [0.0, 1.0], [0.0, 1.0])
     calibration = charts.lines(
-        [(texts("result.ensemble"), *reliability(p_all, found.is_all)), diagonal],
+        [(texts("result.ensemble"), *reliability(p_all, known.is_all)), diagonal],
         texts("model.said"), texts("model.calibration"), ticks, texts=texts,
     )  # fmt: skip
     roc = charts.lines(
-        [(texts("result.ensemble"), *operating(p_all, found.is_all)), chance],
-        texts("model.alarms"), texts("model.roc", auc=scores.auc(found, "p_all")), ticks, texts=texts,
+        [(texts("result.ensemble"), *operating(p_all, known.is_all)), chance],
+        texts("model.alarms"), texts("model.roc", auc=scores.auc(known, "p_all")), ticks, texts=texts,
     )  # fmt: skip
-    unseen = texts("teach.unseen", cells=len(found.is_all), subjects=len(rows))
+    unseen = texts("teach.unseen", cells=len(known.is_all), subjects=len(rows))
     return _section(
         texts("model.plots"),
         f'<div class="lv-charts">{calibration}{roc}{charts.subjects(rows, texts("model.by_subject"), texts)}'
@@ -218,9 +222,9 @@ def _plots(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
     )
 
 
-def _weak(found: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+def _weak(known: scores.Scores, manifest: Manifest, texts: Texts) -> str:
     """Whom it fails."""
-    rows = scores.by_subject(found, found.values["p_all"] >= manifest.thresholds.decide)
+    rows = scores.by_subject(known, known.values["p_all"] >= manifest.thresholds.decide)
     heads = "".join(
         f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("subject", "class", "cells", "right")
     )

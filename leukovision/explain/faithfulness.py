@@ -107,9 +107,9 @@ def marked(saliency: np.ndarray, cell: np.ndarray, share: float) -> np.ndarray:
     """(h, w) float32 map, (h, w) bool cell -> (h, w) bool: this share of the cell, the most marked."""
     places = np.flatnonzero(cell)
     order = np.argsort(-saliency.ravel()[places], kind="stable")
-    found = np.zeros(saliency.size, dtype=bool)
-    found[places[order[: round(share * len(places))]]] = True
-    return found.reshape(saliency.shape)
+    taken = np.zeros(saliency.size, dtype=bool)
+    taken[places[order[: round(share * len(places))]]] = True
+    return taken.reshape(saliency.shape)
 
 
 def probabilities(ensemble: Ensemble, numbers: np.ndarray, target: str) -> np.ndarray:
@@ -167,17 +167,19 @@ def against_chance(ensemble: Ensemble, numbers: np.ndarray, saliency: np.ndarray
     """
     spread = coarseness(saliency, cell_of(numbers))
     maps = [saliency, *(random_map(len(saliency), seed, spread) for seed in (0, 1))]
-    both = [signed for one in maps for signed in (one, -one)]
+    both = [signed for saliency in maps for signed in (saliency, -saliency)]
     answers = []
     for baseline in BASELINES:
-        found = [one for one, _ in curves(ensemble, numbers, both, target, baseline, CHECKED, ())]
-        gaps = [minus.area - plus.area for plus, minus in zip(found[::2], found[1::2], strict=True)]
-        moved = np.ptp([one.p[:-1] for one in found])
+        deletions = [
+            deletion for deletion, _ in curves(ensemble, numbers, both, target, baseline, CHECKED, ())
+        ]
+        gaps = [minus.area - plus.area for plus, minus in zip(deletions[::2], deletions[1::2], strict=True)]
+        moved = np.ptp([deletion.p[:-1] for deletion in deletions])
         better = gaps[0] > max(map(abs, gaps[1:]))
         answers.append("unclear" if moved < LITTLE else "yes" if better else "chance")
-    own, opposed, *others = found
+    own, opposed, *others = deletions
     verdict = answers[0] if len(set(answers)) == 1 else "unclear"
-    return Check(own, opposed, Curve(own.shares, np.mean([one.p for one in others], axis=0)), verdict)
+    return Check(own, opposed, Curve(own.shares, np.mean([other.p for other in others], axis=0)), verdict)
 
 
 def mixed(numbers: np.ndarray, other: np.ndarray, where: np.ndarray) -> np.ndarray:
@@ -230,12 +232,12 @@ def stability(draw: Callable[[np.ndarray], np.ndarray], numbers: np.ndarray, see
     cell, before = cell_of(numbers), draw(numbers)
     noise = np.random.default_rng(seed).normal(0, 0.03, numbers.shape).astype(np.float32)
     noisy = np.where(cell[..., None], numbers + noise, numbers)
-    found = [
+    changed = [
         _turned(draw(_turned(numbers, 8, -1)), -8, 0),
         np.roll(draw(np.roll(numbers, 6, axis=1)), -6, axis=1),
         draw(noisy),
     ]
-    return float(np.mean([alike(before, after, cell) for after in found]))
+    return float(np.mean([alike(before, after, cell) for after in changed]))
 
 
 def coarseness(saliency: np.ndarray, cell: np.ndarray) -> float:
