@@ -63,7 +63,7 @@ def summary(
     """Shares by kind, with intervals over subjects.
 
     Args:
-        rows: of `measure`, in its order.
+        rows: of `decision_rows`, in its order.
         draws, seed: of subjects.
         question: what was decided.
 

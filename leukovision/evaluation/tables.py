@@ -1,4 +1,4 @@
-"""The figures of `measure` come in; the tables that show them, in Markdown, go out."""
+"""The figures of `figures.compute` come in; the tables that show them, in Markdown, go out."""
 
 from __future__ import annotations
 
