@@ -175,3 +175,17 @@ def test_a_calibrated_member_is_no_worse_than_raw() -> None:
     cells = simulated(9)
     for name, p_all in cross_fit(cells).members.items():
         assert log_loss(special.logit(p_all), cells.is_all) < log_loss(cells.logits[name], cells.is_all)
+
+
+def test_weights_that_were_chosen_stay_and_the_rest_is_fitted():
+    cells = simulated(3)
+    names = list(cells.logits)
+    free, shares = fit(cells), dict.fromkeys(names, 1.0) | {names[-1]: 3.0}
+    chosen = fit(cells, given=shares)
+    assert chosen.weights == pytest.approx(
+        {name: share / sum(shares.values()) for name, share in shares.items()}
+    )
+    assert chosen.alone == free.alone
+    for wrong in ({names[0]: 1.0}, dict.fromkeys(names, 0.0)):
+        with pytest.raises(ValueError, match="one number above 0 for each of"):
+            fit(cells, given=wrong)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from leukovision.backbones import BACKBONES
 from leukovision.cli import loading
-from leukovision.cli.options import PARTS, SPLIT, QuestionOption
+from leukovision.cli.options import PARTS, SPLIT, QuestionOption, WeightsOption
 from leukovision.cli.terminal import console, errors_as_sentences, progress
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def figures(
     table: Annotated[Path, typer.Argument(metavar="CELLS", help="cells.csv of `evaluate`.")],
     out: Annotated[Path, typer.Option(help="Folder for figures.* and plots.")],
     accuracy: Annotated[float, typer.Option(min=0.5, max=1, help="What decided cells shall reach.")] = 0.9,
+    weights: WeightsOption = None,
     question: QuestionOption = None,
 ) -> None:
     """Make the figures and plots from scored cells, without the networks."""
@@ -107,7 +108,7 @@ def figures(
 
     with errors_as_sentences():
         cells = predictions.read(table, artifact.read_question(question))
-        content = measured.write(cells, out, accuracy)
+        content = measured.write(cells, out, accuracy, weights)
     _show_figures(content)
 
 
@@ -124,6 +125,7 @@ def calibrate(
     accuracy: Annotated[
         float, typer.Option(min=0.5, max=1, help="What decided cells shall reach; the others are unsure.")
     ] = 0.9,
+    weights: WeightsOption = None,
     split: Annotated[Path | None, typer.Option(help="With scores.csv: the CSV that parts subjects.")] = None,
     out: Annotated[Path | None, typer.Option(help="With scores.csv: folder for figures.* and plots.")] = None,
 ) -> None:
@@ -138,12 +140,18 @@ def calibrate(
         groups = read_groups(split) if split else None
         asked = manifest.question
         held_out = predictions.of_scores(table, groups, asked) if whole else predictions.read(table, asked)
-        by = calibration.recalibrate if whole else calibration.calibrate
-        calibrated = by(manifest, held_out, accuracy)
+        if whole:
+            if weights:
+                raise ValueError(
+                    f"--weights goes with the cells.csv of `evaluate`, not with {artifact.SCORES}."
+                )
+            calibrated = calibration.recalibrate(manifest, held_out, accuracy)
+        else:
+            calibrated = calibration.calibrate(manifest, held_out, accuracy, weights)
         if whole and out:
             _show_figures(figures.write(held_out, out, accuracy))
         artifact.write_manifest(ensemble, calibrated)
-        predictions.write(ensemble / artifact.SCORES, calibration.scores(held_out, accuracy))
+        predictions.write(ensemble / artifact.SCORES, calibration.scores(held_out, accuracy, weights))
     low, high = calibrated.thresholds.abstain
     console.print(f"unsure between {low} and {high}", highlight=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,12 @@ def weigh(cells: Cells) -> np.ndarray:
     return chances(cells.is_all, cells.subjects, cells.looks.get("area"))
 
 
-def fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> Parameters:
+def fit(
+    cells: Cells,
+    accuracy: float = ACCURACY,
+    given: Mapping[str, float] | None = None,
+    penalty: float = PENALTY,
+) -> Parameters:
     """Parameters that minimise the weighted log loss.
 
     First each member's slope and offset (temperature scaling, Guo et al. 2017, arXiv:1706.04599), then
@@ -98,10 +104,12 @@ def fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> P
     Args:
         cells: of subjects that the networks were not trained on.
         accuracy: what the decided cells shall reach, see `band`.
+        given: weights by member, where they are chosen otherwise; then only the slope of all and the bias
+            are fitted.
         penalty: see `PENALTY`.
 
     Raises:
-        ValueError: the cells are all of one class.
+        ValueError: the cells are all of one class, or `given` is not one weight above 0 for each member.
     """
     if len(set(cells.is_all)) < 2:
         raise ValueError("calibration needs cells of both classes; hold out subjects of both.")
@@ -111,7 +119,12 @@ def fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> P
         (slope,), offset = _logistic(logits[:, None], cells.is_all, weights, penalty)
         alone[name] = float(slope), float(offset)
     calibrated = np.stack([slope * cells.logits[name] + offset for name, (slope, offset) in alone.items()], 1)
-    shares, bias = _logistic(calibrated, cells.is_all, weights, penalty)
+    if given:
+        chosen = _chosen(given, list(alone))
+        (slope,), bias = _logistic((calibrated @ chosen)[:, None], cells.is_all, weights, penalty)
+        shares = slope * chosen
+    else:
+        shares, bias = _logistic(calibrated, cells.is_all, weights, penalty)
     bias += float(sum(share * offset for share, (_, offset) in zip(shares, alone.values(), strict=True)))
     # Shares that do not sum to 1 scale all temperatures alike: the ensemble is the same, to the last digit.
     parameters = Parameters(
@@ -129,6 +142,13 @@ def fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> P
         alone,
         band(p_all, cells.is_all, weights, accuracy),
     )
+
+
+def _chosen(given: Mapping[str, float], names: list[str]) -> np.ndarray:
+    """(members,) float64, sum 1: weights that were chosen."""
+    if sorted(given) != sorted(names) or min(given.values()) <= 0:
+        raise ValueError(f"weights are one number above 0 for each of {', '.join(names)}.")
+    return np.array([given[name] for name in names]) / sum(given.values())
 
 
 def _logistic(
@@ -201,7 +221,12 @@ def folds(cells: Cells) -> np.ndarray:
     return result.astype(str)
 
 
-def cross_fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY) -> CrossFitted:
+def cross_fit(
+    cells: Cells,
+    accuracy: float = ACCURACY,
+    given: Mapping[str, float] | None = None,
+    penalty: float = PENALTY,
+) -> CrossFitted:
     """Calibrate each cell by parameters fitted on the other `folds`; arguments as in `fit`.
 
     Raises:
@@ -213,7 +238,7 @@ def cross_fit(cells: Cells, accuracy: float = ACCURACY, penalty: float = PENALTY
     members = {name: np.zeros(count) for name in cells.logits}
     for fold in map(str, np.unique(where)):
         here = where == fold
-        fitted = parameters[fold] = fit(cells.take(~here), accuracy, penalty)
+        fitted = parameters[fold] = fit(cells.take(~here), accuracy, given, penalty)
         own = cells.take(here)
         logit[here] = fitted.logit(own)
         for name, p_all in fitted.members(own).items():
@@ -253,13 +278,19 @@ def estimate(
     )
 
 
-def calibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCURACY) -> artifact.Manifest:
+def calibrate(
+    manifest: artifact.Manifest,
+    cells: Cells,
+    accuracy: float = ACCURACY,
+    given: Mapping[str, float] | None = None,
+) -> artifact.Manifest:
     """Temperatures, weights, bias and abstention band of an ensemble, fitted on all cells.
 
     Args:
         manifest: of the ensemble.
         cells: what the same recipe said of subjects it was not trained on.
         accuracy: what the decided cells shall reach.
+        given: weights that were chosen otherwise, see `fit`.
 
     Returns:
         The manifest with them, and with how slides vary. `figures.calibration` says what was wanted; what is
@@ -273,7 +304,7 @@ def calibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCUR
         raise ValueError(f"there are no held-out logits of {', '.join(missing)} to calibrate on.")
     names = [member.backbone for member in manifest.members]
     cells = Cells(**{**vars(cells), "logits": {name: cells.logits[name] for name in names}})
-    fitted = fit(cells, accuracy)
+    fitted = fit(cells, accuracy, given)
     limited = manifest.domain
     if limited and np.isfinite(cells.distances).any():
         limited = limited.model_copy(update={"distance": ood.threshold(cells.distances)})
@@ -293,7 +324,7 @@ def calibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACCUR
             "domain": limited,
             "slide": estimate(cells.is_all, cells.subjects, fitted.logit(cells), accuracy),
             "thresholds": artifact.Thresholds(decide=0.5, abstain=fitted.band),
-            "figures": manifest.figures | {"calibration": _wanted(cells, accuracy)},
+            "figures": manifest.figures | {"calibration": _wanted(cells, accuracy, given)},
         }
     )
 
@@ -329,23 +360,25 @@ def recalibrate(manifest: artifact.Manifest, cells: Cells, accuracy: float = ACC
     )
 
 
-def _wanted(cells: Cells, accuracy: float) -> dict[str, Any]:
+def _wanted(cells: Cells, accuracy: float, given: Mapping[str, float] | None = None) -> dict[str, Any]:
     """What the manifest says of how it was calibrated."""
     return {
         "wanted_accuracy": accuracy,
         "weighing": "classes alike among cells of one size, subjects by the square root of their cells",
         "cells": len(cells.is_all),
         "subjects": len(set(cells.subjects)),
-    }
+    } | ({"weights": "given"} if given else {})
 
 
-def scores(cells: Cells, accuracy: float = ACCURACY) -> list[dict[str, Any]]:
+def scores(
+    cells: Cells, accuracy: float = ACCURACY, given: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
     """Rows of `artifact.SCORES`: subject, class, cross-fitted p, area and mean colours of each cell.
 
     Raises:
         ValueError: as `cross_fit`.
     """
-    p_all = special.expit(cross_fit(cells, accuracy).logit)
+    p_all = special.expit(cross_fit(cells, accuracy, given).logit)
     looks = {name: cells.looks[name] for name in ("area", "red", "green", "blue") if name in cells.looks}
     return [
         {"subject": subject, "is_all": int(is_all), "p_all": f"{p:.4f}"}

@@ -7,6 +7,7 @@ subjects, not cells: the next person is what the figures are for.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,12 @@ def _area_bands(cells: Cells, p_all: np.ndarray, draws: int, seed: int) -> list[
 
 
 def write(
-    cells: Cells, out: Path, accuracy: float = calibrate.ACCURACY, draws: int = DRAWS, seed: int = 1
+    cells: Cells,
+    out: Path,
+    accuracy: float = calibrate.ACCURACY,
+    given: Mapping[str, float] | None = None,
+    draws: int = DRAWS,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """Write `figures.json`, `figures.md`, `figures.csv`, `subjects.csv`, and the plots with their data.
 
@@ -229,7 +235,7 @@ def write(
         What is in the JSON.
     """
     out.mkdir(parents=True, exist_ok=True)
-    crossed = calibrate.cross_fit(cells, accuracy)
+    crossed = calibrate.cross_fit(cells, accuracy, given)
     content = compute(cells, accuracy, draws, seed, crossed)
     (out / "figures.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (out / "figures.md").write_text(tables.tables(content), encoding="utf-8")
