@@ -269,7 +269,9 @@ def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) ->
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
         f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
-        for key in ("busy", "drawing", "loading", "large", "failed", "many", "nopaste", "howpaste", "nocamera")
+        for key in (
+            "busy", "drawing", "loading", "large", "failed", "many", "nopaste", "howpaste", "nocamera",
+        )  # fmt: skip
     )
     if cell:
         name = texts.said(base_name(cell.name))
