@@ -269,9 +269,7 @@ def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) ->
     """The panel that takes a picture, and shows the cell that was read from it."""
     words = " ".join(
         f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
-        for key in (
-            "busy", "drawing", "loading", "large", "failed", "many", "nopaste", "howpaste", "nocamera",
-        )  # fmt: skip
+        for key in "busy drawing loading large failed many nopaste howpaste nocamera".split()
     )
     if cell:
         name = texts.said(base_name(cell.name))
