@@ -117,6 +117,14 @@ class Texts:
             return what
         return self(f"said.{what.code}", **{name: self._part(name, v) for name, v in what.values.items()})
 
+    def paragraph(self, text: str) -> tuple[str, str]:
+        """English sentences as `said` has them, and their language: English unless all are known."""
+        english = re.split(r"(?<=\.) (?=[A-Z])", text)
+        said = [self.said(one) for one in english]
+        if any(one == own for one, own in zip(english, said, strict=True)):
+            return text, "en"
+        return " ".join(said), self.language
+
     def _part(self, name: str, value: Any) -> Any:
         """A value of a sentence: what it gives as its reason is another sentence; a class has its word."""
         if name in ("positive", "negative"):

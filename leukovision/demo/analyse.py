@@ -265,12 +265,13 @@ def base_name(name: object) -> str:
     return PurePosixPath(str(name).replace("\\", "/")).name[-120:] or "picture"
 
 
+SAID = ("busy", "drawing", "loading", "large", "failed", "many", "nopaste", "howpaste", "nocamera")
+"""What the panel that takes a picture may have to say, by key."""
+
+
 def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) -> str:
     """The panel that takes a picture, and shows the cell that was read from it."""
-    words = " ".join(
-        f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"'
-        for key in ("busy", "drawing", "loading", "large", "failed", "nopaste", "howpaste", "nocamera")
-    )
+    words = " ".join(f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"' for key in SAID)
     if cell:
         name = texts.said(base_name(cell.name))
         brighter = f"<i>, {texts('analyse.brighter')}</i>" if is_dark(cell) else ""

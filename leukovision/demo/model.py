@@ -65,8 +65,7 @@ def model_html(found: Found, texts: Texts = ENGLISH) -> str:
         f"{_story(known, manifest, texts)}{_weak(known, manifest, texts) if known else ''}"
         f"{_limits(manifest, texts)}{_figures(manifest, texts)}{_members(manifest, texts)}{plots}"
         f"<p>{texts('model.origin', origin=escape(texts.said(found.origin)))}</p>"
-        f'<p lang="en">{escape(manifest.intended_use)}</p>'
-        f"{_card(found.folder, texts)}</article>"
+        f"{_paragraph(manifest.intended_use, texts)}{_card(found.folder, texts)}</article>"
     )
 
 
@@ -257,7 +256,12 @@ def operating(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[
 def _limits(manifest: Manifest, texts: Texts) -> str:
     if not manifest.limits:
         return ""
-    return _section(texts("model.limits"), f'<p lang="en">{escape(manifest.limits)}</p>')
+    return _section(texts("model.limits"), _paragraph(manifest.limits, texts))
+
+
+def _paragraph(text: str, texts: Texts) -> str:
+    said, language = texts.paragraph(text)
+    return f'<p lang="{language}">{escape(said)}</p>'
 
 
 def _card(folder: Path, texts: Texts) -> str:

@@ -23,6 +23,9 @@ PERCENTILES = (5, 25, 50, 75, 95)
 APART = 0.33
 """By how much a value must be nearer to one class before it speaks for it: see `away`."""
 
+STRANGE = 2.0
+"""How far from both classes a value speaks for neither, as `away` has it: the wider range would win."""
+
 SMALLER = 0.9
 """Median area of negative cells beside that of positive ones, below which size says whom they came from."""
 
@@ -135,7 +138,7 @@ def side(value: float, found: Range) -> str:
     (one, near), (_, far) = sorted(
         ((name, away(value, own)) for name, own in found.percentiles.items()), key=lambda x: x[1]
     )
-    return one if far - near >= APART else ""
+    return one if far - near >= APART and near <= STRANGE else ""
 
 
 def sides(traits: Traits, ranges: Ranges | None) -> dict[str, str]:

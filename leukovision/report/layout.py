@@ -187,6 +187,6 @@ def _notes(content: CellReport | BatchReport, texts: Texts) -> list[tuple[str, s
     notes = [
         (texts("report.trust"), " ".join(trust)),
         (texts("result.decided"), texts.said(f"{source.name} {source.version} ({source.origin})")),
-        (texts("report.limits"), f"{content.intended_use} {content.limits}".strip()),
+        (texts("report.limits"), texts.paragraph(f"{content.intended_use} {content.limits}".strip())[0]),
     ]
     return [(title, text) for title, text in notes if text]

@@ -39,7 +39,7 @@ def test_one_sentence_says_which_traits_are_on_the_side_of_the_decision() -> Non
     told = trait_ranges.told(CELL, RANGES)
     assert trait_words.agreement("ALL", told, RANGES) == (
         "For the decision speak size of the cell; against it roundness of the nucleus; "
-        "for neither coarseness of the chromatin."
+        "for neither: coarseness of the chromatin."
     )
     assert trait_words.agreement("healthy", told, RANGES).startswith("For the decision speak roundness")
     assert trait_words.agreement("unsure", told, RANGES).startswith("Nearer to ALL cells are size")

@@ -100,6 +100,7 @@ def test_ranges_are_kept_beside_an_ensemble_and_say_to_which_class_a_value_is_ne
         Traits(area=41_000, roundness=np.mean([own[2] for own in middle.values()]), nucleoli=1), found
     )
     assert said == {"area": "ALL", "roundness": ""}
+    assert trait_ranges.sides(Traits(area=400_000), found) == {"area": ""}, "it is like neither"
     assert trait_ranges.sides(Traits(area=1), None) == {}
 
 

@@ -27,6 +27,8 @@ const leave = (words = '') => {
   secret = '';
   steers = false;
   sessionStorage.removeItem(KEY);
+  // What is said of it stands at the top.
+  if (box().classList.contains('lv-within')) scrollTo(0, 0);
   box().classList.remove('lv-within', 'lv-steers');
   say(words);
   const address = new URL(location.href);

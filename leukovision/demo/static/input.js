@@ -15,6 +15,7 @@ const busy = () => say('busy', text(document.querySelector('.lv-loading') ? 'loa
 
 const send = async (files, more = {}) => {
   if (!files || !files.length) return;
+  if (files.length > 1) return say('note', text('many').replace('{count}', files.length));
   const file = files[0];
   const fill = (words) => words.replace('{name}', file.name);
   busy();

@@ -18,6 +18,12 @@ from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import UNSURE, Question
 
+_SAY = """(game) => {
+  document.querySelector('#lv-guess-out .lv-computing')?.removeAttribute('hidden');
+  return game;
+}"""
+"""That a guess was heard: the networks may be busy with others."""
+
 
 @dataclass(frozen=True)
 class Game:
@@ -96,7 +102,7 @@ def part(
     game = gr.State(start, time_to_live=7200)
     shown = [game, output, board]
     for said, button in buttons.items():
-        button.click(lambda now, said=said: guess(now, said), inputs=game, outputs=shown, **queued)
+        button.click(lambda now, said=said: guess(now, said), inputs=game, outputs=shown, js=_SAY, **queued)
     plain: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     forward.click(onward, inputs=game, outputs=shown, **plain)
     again.click(begin, outputs=shown, **plain)
@@ -134,7 +140,8 @@ def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float
 def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:
     """A cell of which nothing is said yet."""
     asked = texts("teach.your_guess")
-    return f'<div class="lv-asked"><h3>{asked}</h3>{lesson.seen(cell, asked)}</div>'
+    wait = f'<span class="lv-computing" role="status" hidden>{texts("teach.computing")}</span>'
+    return f'<div class="lv-asked"><h3>{asked} {wait}</h3>{lesson.seen(cell, asked)}</div>'
 
 
 def score_html(game: Game, texts: Texts = ENGLISH) -> str:
