@@ -151,7 +151,9 @@ def test_what_a_zip_file_leaves_out_is_said_in_german():
 def test_what_cannot_be_done_to_a_photo_is_said_in_german(tmp_path, ensemble):
     path = tmp_path / "smear.png"
     Image.new("RGB", (200, 200), "white").save(path)
-    outline = photo.Outline(np.array([[50.0, 50], [99, 50], [99, 99]]), 1, (), "ALL", 1, True, "")
+    outline = photo.Outline(
+        np.array([[50.0, 50], [99, 50], [99, 99]]), 1, (), "ALL", 1, True, "", (50, 50, 99, 99)
+    )
     shown = photo.Photo(path, "a: b.png", (400, 300), "", (outline,))
     for what, points in (("no", ()), ("box", [(0, 0)]), ("new", [(0.5, 0.5), (0.5, 0.5)])):
         with pytest.raises(ValueError, match=r"a: b\.png: ") as refused:

@@ -130,3 +130,10 @@ def test_traits_of_other_classes_are_not_told(lymphocytes: Path, tmp_path: Path)
     shutil.copy(lymphocytes / "ensemble.json", tmp_path)
     shutil.copy(EMBEDDED / "traits.json", tmp_path)
     assert trait_ranges.of_ensemble(tmp_path) is None and trait_ranges.of_ensemble(EMBEDDED)
+
+
+def test_the_code_names_no_class_of_the_embedded_ensemble() -> None:
+    home = Path(batch.__file__).parents[1]
+    code = [path for ending in ("py", "js", "css", "typ") for path in home.rglob(f"*.{ending}")]
+    named = [path.name for path in code if re.search(r"\b(ALL|healthy)\b", path.read_text(encoding="utf-8"))]
+    assert not named, f"classes are data: names and words of an ensemble's manifest; named in {named}"

@@ -235,15 +235,10 @@ def _write_reports(
     thumbnails: Sequence[bytes],
     last: batch.Prediction | None,
 ) -> None:
-    """Of the one cell if there is only one, with the check of its map; or else of all of them."""
-    path, when = outputs.report, outputs.made
-    if last and last.cell and last.analysis:
-        picture = ensemble.input.picture(last.cell, report.SIDE)
-        made = report.of_cell(ensemble, last.analysis, picture, last.row.file, when, measured=last.traits)
-    else:
-        if path:
-            report.check_name(path, len(rows))
-        made = report.of_batch(ensemble, rows, thumbnails, when)
+    path = outputs.report
+    if path and not (last and last.analysis):
+        report.check_name(path, len(rows))
+    made = report.of_judged(ensemble, rows, thumbnails, last, outputs.made)
     if outputs.fhir:
         artifact.write_whole(outputs.fhir, fhir.bundle(made, ensemble, rows, outputs.subject))
     if path:

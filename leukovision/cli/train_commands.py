@@ -21,7 +21,7 @@ from leukovision.question import Question
 
 
 def audit(
-    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/all|hem/*.bmp.")],
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/CLASS/*.bmp.")],
     split: Annotated[str | None, typer.Option(help=SPLIT + " By default none is checked.")] = None,
     hold_out: Annotated[str, typer.Option(help=PARTS + " By default each part is a side.")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole lists here.")] = None,
@@ -43,7 +43,7 @@ def audit(
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/all|hem/*.bmp.")],
+    data: Annotated[Path, typer.Argument(help="Folder in the C-NMC layout: fold_*/CLASS/*.bmp.")],
     out: Annotated[Path, typer.Option(help="Folder for the ensemble.")],
     preset: Annotated[
         str,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gradio as gr
 
-from leukovision import batch
+from leukovision import batch, report
 from leukovision.artifact import StoreError
-from leukovision.cell import Cell, CellError
-from leukovision.demo import decoding, fair_queue
+from leukovision.cell import CellError
+from leukovision.demo import batch_tab, decoding, fair_queue
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import trait_ranges
@@ -22,10 +24,14 @@ from leukovision.explain.traits import traits
 from leukovision.i18n import ENGLISH
 from leukovision.inference import BATCH
 from leukovision.question import OURS, Question
+from leukovision.report import fhir
 
 NO_PATH = "Send the picture itself, with gradio_client.handle_file."
 NO_CELL = "Each cell is a picture, or has p_all, in_domain and decision, as /analyse says them."
 MANY = "These are {count} pictures; send at most {most} at once, and of more what /analyse says of each."
+SOME = "These are {count} pictures; send 1 to {most}."
+MANY_CELLS = "There are more than {most} cells on these pictures, which a report cannot hold; send fewer."
+NO_TIME = "made {made}: is no time; wanted is one in UTC, as 2026-01-01T12:00:00."
 
 MOST = 100
 """Most pictures of one person that are judged in one request: what others wait for meanwhile."""
@@ -37,7 +43,7 @@ else:
 
 
 def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None:
-    """Put `/analyse`, `/slide`, `/explain` and `/ensemble` into the Blocks that are open.
+    """Put `/analyse`, `/slide`, `/fhir`, `/explain` and `/ensemble` into the Blocks that are open.
 
     Args:
         get_ensemble: gives the ensemble, or waits until it is loaded.
@@ -91,7 +97,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
             sent = [_picture(one) for one in cells if _is_picture(one)]
             rows = [_row(one, ensemble.question) for one in cells if not _is_picture(one)]
             for start in range(0, len(sent), BATCH):
-                seen = [cell for one in sent[start : start + BATCH] for cell in _cells(*one)]
+                seen = [found.cell for one in sent[start : start + BATCH] for found in _cells(*one)]
                 for first in range(0, len(seen), BATCH):
                     with at_once:
                         analyses = ensemble.analyse(seen[first : first + BATCH])
@@ -103,6 +109,32 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
         return {key: None if value != value else value for key, value in asdict(found).items()} | {
             "ensemble": str(ensemble.source)
         }
+
+    def as_fhir(
+        pictures: list[dict[str, Any]], subject: str | None = None, made: str | None = None
+    ) -> dict[str, Any]:
+        """Say of the cells of one person what hospitals' systems read, as FHIR R4.
+
+        Args:
+            pictures: as for /analyse, or one of them (100 at most; a photo stands for all its cells).
+            subject: reference to the person, as Patient/ID; left out where there is none.
+            made: when, UTC, as 2026-01-01T12:00:00; now by default.
+
+        Returns:
+            The Bundle that `leukovision analyse --fhir` writes: a DiagnosticReport with the PDF in it,
+            Observations, Device and Provenance.
+        """
+        subject = str(subject) if subject else None
+        try:
+            fhir.check(subject)
+            when = _time(made)
+            pictures = pictures if isinstance(pictures, list) else [pictures]
+            if not 0 < len(pictures) <= MOST:
+                raise ValueError(SOME.format(count=len(pictures), most=MOST))
+            files = [batch.File(name, path.read_bytes) for path, name in map(_picture, pictures)]
+            return _bundle(get_ensemble(), files, subject, when)
+        except (ValueError, RuntimeError, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
 
     def explain_picture(
         picture: gr.FileData, method: Method = DEFAULT, target: str = question.positive
@@ -157,6 +189,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
     explain_picture.__annotations__["target"] = Literal[question.names]
     gr.api(analyse, api_name="analyse", **fair_queue.SHARED_PASS)  # type: ignore[attr-defined]
     gr.api(slide, api_name="slide", **fair_queue.BULK)  # type: ignore[attr-defined]
+    gr.api(as_fhir, api_name="fhir", **fair_queue.BULK)  # type: ignore[attr-defined]
     gr.api(explain_picture, api_name="explain", **fair_queue.SERIAL)  # type: ignore[attr-defined]
     gr.api(ensemble, api_name="ensemble")  # type: ignore[attr-defined]
 
@@ -177,10 +210,38 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _cells(path: Path, name: str) -> list[Cell]:
+def _cells(source: decoding.Source, name: str) -> list[batch.FileCell]:
     """The cell that a picture shows, or those of a photo."""
-    with decoding.picture(path, name) as rgb:
-        return [one.cell for one in batch.cells_in(rgb, name)]
+    with decoding.picture(source, name) as rgb:
+        return batch.cells_in(rgb, name)
+
+
+def _bundle(
+    ensemble: Ensemble, files: list[batch.File], subject: str | None, when: datetime | None
+) -> dict[str, Any]:
+    """What `leukovision analyse --fhir` writes of these files.
+
+    Raises:
+        ValueError: they have more cells than a report holds.
+    """
+    rows: list[batch.Row] = []
+    thumbnails: list[bytes] = []
+    last: batch.Prediction | None = None
+    for last in batch.predictions(ensemble, files, read=lambda file: _cells(file.read, file.name)):
+        rows.append(last.row)
+        thumbnails.append(batch.thumbnail(last.cell) if last.cell else b"")
+        if len(rows) > batch_tab.PRINTED:
+            raise ValueError(MANY_CELLS.format(most=batch_tab.PRINTED))
+    whole = report.of_judged(ensemble, rows, thumbnails, last if len(rows) == 1 else None, when)
+    made: dict[str, Any] = json.loads(fhir.bundle(whole, ensemble, rows, subject))
+    return made
+
+
+def _time(given: str | None) -> datetime | None:
+    try:
+        return datetime.strptime(given, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC) if given else None
+    except (TypeError, ValueError):
+        raise ValueError(NO_TIME.format(made=given)) from None
 
 
 def _is_picture(given: Any) -> bool:

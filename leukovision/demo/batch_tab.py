@@ -31,6 +31,7 @@ from leukovision.ensemble import Ensemble
 from leukovision.explain.sentences import together
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, UNSURE, Question
+from leukovision.report import fhir
 
 HANDFUL = 8
 """Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""
@@ -49,6 +50,7 @@ KINDS = {
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
     "pdf": "application/pdf",
+    "fhir": "application/fhir+json",
 }
 """What a batch can be kept as, by the ending of its file."""
 
@@ -118,7 +120,11 @@ def tab(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None
                 return {"error": texts("batch.printed", count=len(told), most=PRINTED)}
             else:
                 small = [base64.b64decode(one[:MAX_THUMBNAIL]) for one in thumbnails[: len(told)]]
-                content = report.of_batch(get_ensemble(), told, small, texts=texts).made(kind)
+                whole = report.of_batch(get_ensemble(), told, small, texts=texts)
+                if kind == "fhir":
+                    content = fhir.bundle(whole, get_ensemble(), told, texts=texts)
+                else:
+                    content = whole.made(kind)
         except (ValueError, OSError) as error:
             visitor.log("a batch could not be kept", error)
             return {"error": texts("batch.inside")}
@@ -152,6 +158,7 @@ def batch_html(texts: Texts = ENGLISH) -> str:
         key.removeprefix("batch."): texts.unfilled(key)
         for key in texts.entries
         if key.startswith(("batch.", "page.decimal"))
+        and (key != "batch.downloads.fhir" or fhir.is_installed())
     } | {f"kind.{name}": texts.kind(name) for name in sides}
     held = escape(json.dumps(words, ensure_ascii=False), quote=True)
     sides_held = escape(json.dumps(sides), quote=True)

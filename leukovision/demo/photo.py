@@ -41,6 +41,7 @@ class Outline:
         marks: what is wrong with it.
         decision, p_all, in_domain: what the ensemble said.
         small: its cut-out, as a data URI.
+        box: left, top, right, bottom; px of the photo.
         px_per_um: of the cell's frame, where red cells of the photo gave the scale.
     """
 
@@ -51,6 +52,7 @@ class Outline:
     p_all: float
     in_domain: bool
     small: str
+    box: tuple[int, int, int, int]
     px_per_um: float | None = None
 
 
@@ -173,7 +175,7 @@ def _outline(found: Found, analysis: Analysis) -> Outline:
     small = data_uri(thumbnail(found.cell, 72))
     return Outline(
         found.contour, found.scale, found.marks, analysis.decision, analysis.p_all, analysis.in_domain, small,
-        found.px_per_um,
+        found.box, found.px_per_um,
     )  # fmt: skip
 
 

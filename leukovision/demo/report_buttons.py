@@ -1,4 +1,4 @@
-"""What stands on a visitor's page comes in; buttons that keep it go out: a report as PDF, PNG or JSON."""
+"""What stands on a visitor's page comes in; buttons that keep it go out: a report, or FHIR."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from typing import Any
 
 import gradio as gr
 
-from leukovision import report
+from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.demo import visitor
 from leukovision.demo.static import script
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
+from leukovision.report import fhir
 
-KINDS = {"pdf": "application/pdf", "png": "image/png", "json": "application/json"}
-"""What a report can be kept as, by the ending of its file."""
+KINDS = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "json": "application/json",
+    "fhir": "application/fhir+json",
+}
+"""What a result can be kept as; of FHIR the file ends in .fhir.json."""
+
+
+def offered() -> list[str]:
+    """Those of `KINDS` that can be made here: FHIR needs an extra."""
+    return [kind for kind in KINDS if kind != "fhir" or fhir.is_installed()]
 
 
 def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[str, Any]) -> None:
@@ -34,17 +45,15 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
 
     def keep(event: gr.EventData, now: Any) -> str:
         texts, kind = visitor.texts(), event.kind
-        if now is None or kind not in KINDS:
+        if now is None or kind not in offered():
             return json.dumps({"said": texts("report.gone"), "number": event.number})
         try:
-            made = report.of_cell(
-                get_ensemble(), now.analysis, now.picture, now.name, texts=texts, measured=now.traits
-            ).made(kind)
+            made = _made(get_ensemble(), now, kind, texts)
         except (OSError, RuntimeError, StoreError) as error:
             visitor.log("a report could not be made", error)
             return json.dumps({"said": texts("batch.inside"), "number": event.number})
         return json.dumps({
-            "name": f"{PurePath(report.base_name(now.name)).stem}.{kind}",
+            "name": f"{PurePath(report.base_name(now.name)).stem}.{kind}{'.json' * (kind == 'fhir')}",
             "type": KINDS[kind],
             "content": base64.b64encode(made).decode(),
             "number": event.number,
@@ -66,11 +75,24 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
     pressed.select(keep, inputs=shown, outputs=made, **queued)
 
 
+def _made(ensemble: Ensemble, now: Any, kind: str, texts: Texts) -> bytes:
+    """What is shown, as a file."""
+    whole = report.of_cell(ensemble, now.analysis, now.picture, now.name, texts=texts, measured=now.traits)
+    if kind != "fhir":
+        return whole.made(kind)
+    row = batch.row(now.name, now.analysis, now.traits)
+    if now.photo:
+        outline = now.photo.outlines[now.photo.chosen]
+        where = {"box": " ".join(map(str, outline.box)), "marks": ", ".join(outline.marks) or None}
+        row = row.model_copy(update=where)
+    return fhir.bundle(whole, ensemble, [row], texts=texts)
+
+
 def buttons_html(texts: Texts = ENGLISH) -> str:
     """The buttons; the style sheet shows them where there is a result."""
     made = "".join(
         f'<button type="button" class="lv-button" value="{kind}">{texts(f"report.{kind}")}</button>'
-        for kind in KINDS
+        for kind in offered()
     )
     return (
         f'<section class="lv-kept" aria-label="{texts("report.keep")}"><h3>{texts("report.keep")}</h3>'

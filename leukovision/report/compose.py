@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, field_validator
 
-from leukovision.batch import Row, counts, several
+from leukovision.batch import Prediction, Row, counts, several
 from leukovision.cell import foreground, largest_part
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import sentences, trait_ranges, trait_words
@@ -79,6 +79,25 @@ def check_name(path: Path, count: int) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in KINDS or (kind == "png" and count != 1):
         raise ValueError(f"{path}: a report ends in .pdf or .json, or for one picture also in .png.")
+
+
+def of_judged(
+    ensemble: Ensemble,
+    rows: Sequence[Row],
+    thumbnails: Sequence[bytes],
+    only: Prediction | None,
+    made: datetime | None = None,
+) -> Report:
+    """A report on the one cell that was judged, with the check of its map, or else on all of them.
+
+    Args:
+        ensemble, rows, thumbnails, made: as of `of_batch`.
+        only: the one, if there was one file with one cell.
+    """
+    if not (only and only.cell and only.analysis):
+        return of_batch(ensemble, rows, thumbnails, made)
+    picture = ensemble.input.picture(only.cell, SIDE)
+    return of_cell(ensemble, only.analysis, picture, only.row.file, made, measured=only.traits)
 
 
 def of_cell(

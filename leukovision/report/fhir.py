@@ -7,6 +7,7 @@ models of fhir.resources (R4B, which has these resources as R4 has them) see tha
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -37,21 +38,27 @@ AIAST = {
 SUBJECT = re.compile(r"(https?://\S+/)?Patient/[A-Za-z0-9.-]{1,64}|urn:uuid:[0-9a-f-]{36}")
 
 
+def is_installed() -> bool:
+    """Whether a Bundle can be made here: what checks it is an extra."""
+    try:
+        return importlib.util.find_spec("fhir.resources") is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def check(subject: str | None) -> None:
     """Find out before the work whether a Bundle can be made.
 
     Raises:
         ValueError: fhir.resources is not installed, or `subject` is no reference; with a sentence.
     """
-    try:
-        import fhir.resources.R4B.bundle  # noqa: F401
-    except ImportError:
+    if not is_installed():
         raise ValueError(
-            "--fhir is checked by fhir.resources, which is not installed: pip install 'leukovision[fhir]'."
-        ) from None
+            "FHIR is checked by fhir.resources, which is not installed: pip install 'leukovision[fhir]'."
+        )
     if subject is not None and not SUBJECT.fullmatch(subject):
         raise ValueError(
-            f"--subject {subject}: is no reference to a patient; wanted is Patient/ID, an address that ends "
+            f"subject {subject}: is no reference to a patient; wanted is Patient/ID, an address that ends "
             "so, or urn:uuid:ID."
         )
 

@@ -74,6 +74,14 @@ def test_slide_decides_on_pictures_or_on_what_analyse_said_of_them(client, pictu
         client.predict([{}], api_name="/slide")
 
 
+def test_fhir_is_a_bundle_of_one_picture_or_of_several(client, picture):
+    pytest.importorskip("fhir.resources")
+    for pictures, cells in ((handle_file(picture), 1), ([handle_file(picture)] * 2, 3)):
+        found = client.predict(pictures, "Patient/1", api_name="/fhir")
+        kinds = [one["resource"]["resourceType"] for one in found["entry"]]
+        assert found["resourceType"] == "Bundle" and kinds.count("Observation") == cells
+
+
 def test_ensemble_says_who_decides(client, ensemble):
     found = client.predict(api_name="/ensemble")
     assert (found["name"], found["version"]) == (ensemble.manifest.name, ensemble.manifest.version)
@@ -83,7 +91,7 @@ def test_ensemble_says_who_decides(client, ensemble):
 
 def test_only_the_named_endpoints_are_offered(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/analyse", "/slide", "/explain", "/ensemble"}
+    assert set(named) == {"/analyse", "/slide", "/fhir", "/explain", "/ensemble"}
 
 
 def test_a_bad_picture_gets_its_sentence(client, tmp_path):
@@ -128,7 +136,7 @@ def test_mcp_offers_the_same_as_tools(address, ensemble):
     with ThreadPoolExecutor(1) as pool:  # the browser's loop runs in this thread
         tools, answer = pool.submit(asyncio.run, ask()).result()
     offered = {tool.name: tool for tool in tools}
-    assert set(offered) == {"analyse", "slide", "explain_picture", "ensemble"}
+    assert set(offered) == {"analyse", "slide", "as_fhir", "explain_picture", "ensemble"}
     assert set(offered["explain_picture"].inputSchema["properties"]["method"]["enum"]) == set(METHODS)
     assert all(tool.description for tool in tools)
     assert not answer.isError and ensemble.manifest.name in answer.content[0].text

@@ -219,9 +219,9 @@ def test_a_result_is_kept_as_a_report(page, files, tmp_path):
     assert not page.locator(".lv-kept").is_visible()
     page.set_input_files(".lv-open", files[0])
     page.wait_for_selector(".lv-kept", state="visible")
-    for kind, start in (("pdf", b"%PDF"), ("png", b"\x89PNG"), ("json", b"{")):
+    for kind, start in (("pdf", b"%PDF"), ("png", b"\x89PNG"), ("json", b"{"), ("fhir.json", b"{")):
         with page.expect_download() as download:
-            page.click(f".lv-kept [value={kind}]")
+            page.click(f".lv-kept [value={kind.partition('.')[0]}]")
         assert download.value.suggested_filename == f"{files[0].stem}.{kind}"
         download.value.save_as(tmp_path / kind)
         assert (tmp_path / kind).read_bytes().startswith(start)

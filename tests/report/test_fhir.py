@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from leukovision import Ensemble, batch, cli, report, synthetic
+from leukovision import Ensemble, artifact, batch, cli, report, synthetic
 from leukovision.artifact import SlideSpec
 from leukovision.cli import loading
+from leukovision.demo import analyse as analyse_tab
+from leukovision.demo import api, batch_tab, report_buttons
+from leukovision.ensemble import Source
+from leukovision.hub import Found
 from leukovision.i18n import LANGUAGES
 from leukovision.report import fhir
 
@@ -76,6 +82,23 @@ def test_a_bundle_is_fhir_to_libraries_that_are_not_ours(made: bytes, knows: Any
     (device,) = by_kind(made, "Device")
     assert device["version"][0]["value"] and len(device["identifier"][0]["value"]) == 64
     assert device["note"][0]["text"] == (knows.found.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_it_is_of_the_question_that_was_asked(lymphocytes: Path) -> None:
+    manifest = artifact.read_manifest(lymphocytes)
+    source = Source(manifest.name, manifest.version, "folder", manifest.question)
+    found = Found(lymphocytes, "folder")
+    asks = SimpleNamespace(manifest=manifest, source=source, found=found, question=manifest.question)
+    names = {"ALL": "lymphocyte", "healthy": "other"}
+    rows = [row.model_copy(update={"decision": names.get(row.decision or "", row.decision)}) for row in ROWS]
+    content = bundle(asks, rows)
+    client.Bundle(json.loads(content), strict=True)
+    _, first, second, *_ = by_kind(content, "Observation")
+    assert first["valueCodeableConcept"] == {"text": "lymphocyte"}
+    assert second["valueCodeableConcept"] == {"text": "another kind"}
+    assert first["component"][0]["code"] == {"text": "p(lymphocyte)"}
+    said = json.dumps(by_kind(content, "Observation"))
+    assert not re.search(r"\bALL\b|healthy|leuka|blast", said)
 
 
 def test_what_it_refers_to_is_in_it_and_a_machine_s_word_is_labelled(made: bytes) -> None:
@@ -161,6 +184,84 @@ def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(
     assert whole["issued"] == "2026-01-02T03:04:00Z" and "subject" not in whole
 
 
+@pytest.fixture
+def sent(ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two cells and a broken file, where uploads lie."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+    paths = [tmp_path / name for name in ("a.png", "b.png", "no.png")]
+    for seed, path in enumerate(paths[:2], 4):
+        Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(path)
+    paths[2].write_bytes(b"")
+    return paths
+
+
+def commanded(paths: list[Path], when: str, *arguments: object) -> bytes:
+    """What the command writes of the same files at that time."""
+    out = paths[0].with_name("out.json")
+    analyse(*paths, "--fhir", out, "--made", when, *arguments)
+    return out.read_bytes()
+
+
+def named(endpoints: Any, ensemble: Ensemble, name: str) -> Any:
+    """A function that programs, or the page, may ask for."""
+    with gr.Blocks() as page:
+        endpoints(lambda: ensemble)
+    return next(one.fn for one in page.fns.values() if one.api_name == name)
+
+
+def test_the_endpoint_gives_the_bundle_of_the_command(ensemble: Ensemble, sent: list[Path]) -> None:
+    ask, when = named(api.endpoints, ensemble, "fhir"), "2026-01-02T03:04:00"
+    for paths in (sent[:1], sent):
+        given = [{"path": str(path)} for path in paths]
+        found = ask(given if len(given) > 1 else given[0], "Patient/1", when)
+        written = (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
+        assert written == commanded(paths, when, "--subject", "Patient/1")
+    for asked, why in (
+        (([],), "These are 0 pictures; send 1 to 100"),
+        (([{"path": "/etc/hostname"}],), "Send the picture itself"),
+        ((given, "Mrs Smith"), "wanted is Patient/ID"),
+        ((given, None, "today"), "wanted is one in UTC"),
+    ):
+        with pytest.raises(gr.Error, match=why):
+            ask(*asked)
+
+
+def test_the_page_gives_the_bytes_of_the_command(ensemble: Ensemble, sent: list[Path]) -> None:
+    _, _, shown = analyse_tab.judged(lambda: ensemble, sent[0], "a.png")
+    made = report_buttons._made(ensemble, shown, "fhir", LANGUAGES["en"])
+    assert made == commanded(sent[:1], json.loads(made)["timestamp"][:-1])
+    cells = named(batch_tab.tab, ensemble, "batch_cells")(
+        [{"path": str(one), "name": one.name} for one in sent]
+    )
+    told = [one for rows in cells["rows"] for one in rows]
+    file = named(batch_tab.tab, ensemble, "batch_file")
+    kept = file("fhir", [one["row"] for one in told], [one["thumbnail"] for one in told])
+    made = base64.b64decode(kept["content"])
+    assert made == commanded(sent, json.loads(made)["timestamp"][:-1])
+
+
+def test_a_cell_of_a_photo_is_kept_with_its_place(ensemble: Ensemble, photo: Path) -> None:
+    _, _, shown = analyse_tab.judged(lambda: ensemble, photo, photo.name, number=1)
+    (cell,) = by_kind(report_buttons._made(ensemble, shown, "fhir", LANGUAGES["en"]), "Observation")
+    _, row = batch.predictions(ensemble, [batch.File(photo.name, photo.read_bytes)])
+    parts = {one["code"]["text"]: one for one in cell["component"]}
+    assert parts["left, top, right, bottom; px"]["valueString"] == row.row.box
+    assert cell["note"][0]["text"] == f"{photo.name}, cell 2"
+
+
+def test_it_is_not_offered_where_it_cannot_be_made(
+    ensemble: Ensemble, sent: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'value="fhir"' in report_buttons.buttons_html() and "downloads.fhir" in batch_tab.batch_html()
+    monkeypatch.setitem(sys.modules, "fhir.resources", None)
+    assert (
+        'value="fhir"' not in report_buttons.buttons_html() and "downloads.fhir" not in batch_tab.batch_html()
+    )
+    with pytest.raises(gr.Error, match=r"pip install 'leukovision\[fhir\]'"):
+        named(api.endpoints, ensemble, "fhir")([{"path": str(sent[0])}])
+
+
 def test_what_is_missing_or_no_reference_is_said_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +270,6 @@ def test_what_is_missing_or_no_reference_is_said_before_the_work(
     cell.touch()
     run = analyse(cell, "--fhir", tmp_path / "out.json", "--subject", "Mrs Smith")
     assert run.exit_code == 2 and "wanted is Patient/ID" in run.stderr.replace("\n", " ")
-    monkeypatch.setitem(sys.modules, "fhir.resources.R4B.bundle", None)
+    monkeypatch.setitem(sys.modules, "fhir.resources", None)
     run = analyse(cell, "--fhir", tmp_path / "out.json")
     assert run.exit_code == 2 and "pip install 'leukovision[fhir]'" in run.stderr.replace("\n", " ")

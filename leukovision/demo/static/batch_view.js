@@ -195,12 +195,12 @@ const open_cell = async ({ item: { name, file, zip, place }, cell }) => {
 const keep = async (kind) => {
   say(words.making);
   try {
-    const thumbnails = kind === 'pdf' ? now.rows.map((one) => one.thumbnail) : [];
+    const thumbnails = ['pdf', 'fhir'].includes(kind) ? now.rows.map((one) => one.thumbnail) : [];
     const made = await call('batch_file', [kind, now.rows.map((one) => one.row), thumbnails]);
     if (made.error) return say(made.error);
     const bytes = Uint8Array.from(atob(made.content), (one) => one.charCodeAt(0));
     const link = make('a', {
-      href: URL.createObjectURL(new Blob([bytes], { type: made.type })), download: `leukovision.${kind}`,
+      href: URL.createObjectURL(new Blob([bytes], { type: made.type })), download: `leukovision.${kind}${kind === 'fhir' ? '.json' : ''}`,
     });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
