@@ -111,7 +111,7 @@ def tab(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -> None
         texts = visitor.texts()
         try:
             told = _ROWS.validate_python(rows)
-            batch.check(told, get_ensemble().question)
+            batch.check(told, question)
             if kind in batch.TABLES:
                 content = batch.TABLES[kind](told)
             elif len(told) > PRINTED:
