@@ -34,6 +34,10 @@ SLIDE = np.array([0.72, 0.92, 0.64], np.float32)
 NUCLEUS_DYES = (0.56, 1.10)  # azure, eosin
 CYTOPLASM_DYES = (0.28, 0.42)
 
+EXAMPLES = (0, 9, 1, 8, 2, 13)
+"""Seeds of the cells to try. `python benchmarks/drawn.py --examples` chose them by what the embedded ensemble
+answers: right on a blast, right on a lymphocyte, unsure, wrong, and two more on which it is right."""
+
 
 @dataclass(frozen=True)
 class CellRecipe:
@@ -169,13 +173,14 @@ def lymphocyte_like(seed: int) -> CellRecipe:
     )
 
 
-def examples(n: int = 6) -> list[tuple[str, NDArray[np.uint8]]]:
-    """`n` titled pictures, each (450, 450, 3) uint8: blast-like and lymphocyte-like in turn."""
-    kinds = (("blast", blast_like), ("lymphocyte", lymphocyte_like))
-    return [
-        (f"drawn, {name}-like {k // 2 + 1}", paint(recipe(k), seed=k))
-        for k, (name, recipe) in ((k, kinds[k % 2]) for k in range(n))
-    ]
+def examples() -> list[tuple[str, NDArray[np.uint8], bool]]:
+    """Cells to try: a title that tells nothing, (450, 450, 3) uint8, and whether it is blast-like."""
+    return [(f"drawn cell {number}", example(seed), seed % 2 == 0) for number, seed in enumerate(EXAMPLES, 1)]
+
+
+def example(seed: int) -> NDArray[np.uint8]:
+    """A blast-like cell of an even seed, a lymphocyte-like one of an odd: (450, 450, 3) uint8."""
+    return paint((lymphocyte_like if seed % 2 else blast_like)(seed), seed)
 
 
 def _rng(seed: int, stream: int) -> np.random.Generator:

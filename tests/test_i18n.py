@@ -89,7 +89,7 @@ def test_every_code_has_its_words_and_is_used():
 
 def test_what_the_package_says_is_said_in_german(bad_files, tmp_path):
     said = [method.title for method in METHODS.values() if method.title not in SAME]
-    said += [title for title, _ in synthetic.examples(2)]
+    said += [title for title, *_ in synthetic.examples()]
     for path in bad_files:
         with pytest.raises(CellError) as refused:
             read_cell(path, "a: b.png")

@@ -185,15 +185,11 @@ def test_recipes_of_the_two_kinds_differ_as_textbooks_say() -> None:
         assert mean(blasts, field) < mean(lymphocytes, field), field
 
 
-def test_examples_take_turns_and_say_that_they_are_drawn() -> None:
-    titles = [title for title, _ in examples(4)]
-    assert titles == [
-        "drawn, blast-like 1",
-        "drawn, lymphocyte-like 1",
-        "drawn, blast-like 2",
-        "drawn, lymphocyte-like 2",
-    ]
-    assert all(picture.shape == (FRAME, FRAME, 3) for _, picture in examples(4))
+def test_examples_are_of_both_kinds_and_their_titles_do_not_tell_which() -> None:
+    titles, pictures, are_blasts = zip(*examples(), strict=True)
+    assert list(titles) == [f"drawn cell {number}" for number in range(1, len(titles) + 1)]
+    assert set(are_blasts) == {True, False}
+    assert all(picture.shape == (FRAME, FRAME, 3) for picture in pictures)
 
 
 @pytest.mark.parametrize(("kind", "folder"), [(blast_like, "all"), (lymphocyte_like, "hem")])

@@ -17,7 +17,7 @@ from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
 from leukovision.demo import beside, decoding, fair_queue, photo, render, report_buttons, uploads, visitor
-from leukovision.demo.examples import Examples
+from leukovision.demo.examples import Examples, verdict
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
 from leukovision.ensemble import Analysis, Ensemble
@@ -37,7 +37,8 @@ SIDE = 400
 class Shown:
     """What stands on one visitor's page; `photo` where the cell was cut out of one.
 
-    The maps of a photo's cell are None until they are asked for.
+    The maps of a photo's cell are None until they are asked for. `truth` is the class of an example, or
+    what it was drawn as; "" where nobody knows.
     """
 
     analysis: Analysis
@@ -46,6 +47,8 @@ class Shown:
     name: str
     photo: photo.Photo | None = None
     traits: Traits = field(default_factory=Traits)
+    truth: str = ""
+    was_drawn: bool = False
 
 
 Result = tuple[str, str, str, str, Shown | None]
@@ -71,9 +74,11 @@ def tab(
     def panel(cell: Cell | None, texts: Texts) -> str:
         return input_html(cell, examples, texts)
 
-    def result(source: decoding.Source | Cell, name: str, number: int | None = None) -> Result:
+    def result(
+        source: decoding.Source | Cell, name: str, number: int | None = None, truth: str = ""
+    ) -> Result:
         texts = visitor.texts().about(question)
-        page, cell, shown = analysed(get_ensemble, source, name, texts, number)
+        page, cell, shown = analysed(get_ensemble, source, name, texts, number, truth, examples.are_drawn)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
         return panel(cell, texts), cells_of, page, "", shown
 
@@ -90,8 +95,9 @@ def tab(
         return panel(None, texts), "", alert, "", None
 
     def chosen(event: gr.EventData) -> Result:
-        cell = examples.cells[int(event.index) % len(examples.cells)]
-        return result(cell, cell.name)
+        index = int(event.index) % len(examples.cells)
+        cell = examples.cells[index]
+        return result(cell, cell.name, truth=examples.truths[index])
 
     def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, str, Shown | None]:
         if shown is None or event.method not in METHODS:
@@ -192,9 +198,12 @@ def analysed(
     name: str,
     texts: Texts = ENGLISH,
     number: int | None = None,
+    truth: str = "",
+    was_drawn: bool = False,
 ) -> tuple[str, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
-    what is shown of it. Of a photo, `number` says which cell is asked for, from 0: with its maps."""
+    what is shown of it. Of a photo, `number` says which cell is asked for, from 0: with its maps. `truth` and
+    `was_drawn` as in `Shown`."""
     said: str | BaseException
     try:
         ensemble = get_ensemble()
@@ -203,6 +212,7 @@ def analysed(
         else:
             of, cell, analysis = _read(ensemble, source, name, number)
         shown = _shown(ensemble, cell, analysis, of, number is not None)
+        shown = replace(shown, truth=truth, was_drawn=was_drawn)
         return page_of(ensemble, shown, texts), cell, shown
     except CellError as error:
         said = error
@@ -239,8 +249,9 @@ def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
     ranges, decision = trait_ranges.of_ensemble(ensemble.found.folder), shown.analysis.decision
     texts = texts.about(ensemble.question)
     told = traits_html(shown.traits, decision, ranges, texts) if shown.traits.area else ""
+    truth = verdict(shown.truth, shown.was_drawn, decision, texts)
     return render.result_html(
-        shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, not shown.photo, told
+        shown.analysis, shown.picture, shown.maps, ensemble.manifest, texts, not shown.photo, told, truth
     )
 
 
@@ -281,9 +292,10 @@ def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) ->
         )
     else:
         seen = prompt_html("analyse", texts, _DROP)
-    names = [texts.said(base_name(one.name)) for one in examples.cells]
+    # Numbered, as names of files may tell what is to be guessed first.
+    names = [texts("analyse.example", number=number) for number in range(1, len(examples.cells) + 1)]
     thumbnails = "".join(
-        f'<button type="button" data-act="example" data-index="{index}" title="{escape(name)}">'
+        f'<button type="button" data-act="example" data-index="{index}" title="{name}">'
         f"{_img(one, 96, name)}</button>"
         for index, (one, name) in enumerate(zip(examples.cells, names, strict=True))
     )

@@ -1,20 +1,24 @@
-"""A folder or a repository comes in; the cells that the page offers to try go out."""
+"""A folder or a repository comes in; the cells that the page offers to try, and what each is, go out."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from leukovision import hub, synthetic
 from leukovision.artifact import StoreError
-from leukovision.batch.sources import why_not
+from leukovision.batch.sources import pictures
 from leukovision.cell import SUFFIXES, Cell, CellError, read_cell
-from leukovision.question import OURS, Question
+from leukovision.i18n import Texts
+from leukovision.question import OURS, UNSURE, Question
 
-DRAWN = 6
-"""How many are drawn; of pictures twice as many are offered."""
+MOST = 12
+"""Pictures that are offered."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,17 +29,21 @@ class Examples:
 
     Attributes:
         cells: none where nothing is drawn for the question.
+        truths: what each is, or was drawn as, a class; "" where nobody knows.
         are_drawn: whether a program drew them.
         origin: `user/repo@commit` where they were pulled from, else "".
     """
 
     cells: list[Cell]
+    truths: list[str]
     are_drawn: bool = False
     origin: str = ""
 
 
 def find_examples(source: str | Path | None = None, question: Question = OURS) -> Examples:
-    """Drawn cells, or the first twelve pictures that can be read of a folder, or of a repository on the Hub.
+    """Drawn cells, or twelve pictures of a folder and those in it, or of a repository on the Hub.
+
+    Names of folders and files tell the classes, which take turns where they do.
 
     Args:
         source: a folder, or `user/repo`, of which the folder `examples` is pulled; None for what the
@@ -62,19 +70,51 @@ def find_examples(source: str | Path | None = None, question: Question = OURS) -
             f"{source}: no such folder; --examples wants one with pictures of cells"
             + (f", and this repository has no folder {hub.EXAMPLES!r}." if pulled else ".")
         )
+    kinds: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in pictures(folder):
+        kinds[truth_of(path.relative_to(folder).as_posix(), question)].append(path)
     cells: list[Cell] = []
-    for path in sorted(folder.iterdir()):
-        if not why_not(path.name) and len(cells) < 2 * DRAWN:
-            try:
-                cells.append(read_cell(path, path.name))
-            except CellError as error:
-                _log.warning("example left out: %s", error)
+    for path in (path for turn in zip_longest(*kinds.values()) for path in turn if path):
+        try:
+            cells.append(read_cell(path, path.relative_to(folder).as_posix()))
+        except CellError as error:
+            _log.warning("example left out: %s", error)
+        if len(cells) == MOST:
+            break
     if not cells:
         raise FileNotFoundError(f"{source}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
-    return Examples(cells, origin=found.origin if pulled else "")
+    truths = [truth_of(cell.name, question) for cell in cells]
+    return Examples(cells, truths, origin=found.origin if pulled else "")
+
+
+def truth_of(name: str, question: Question = OURS) -> str:
+    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
+    words = "|".join(map(re.escape, question.folders))
+    found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
+    return question.folders[found[-1]] if found else ""
+
+
+def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
+    """What a cell was, or what it was drawn to look like."""
+    if not truth:
+        return texts("teach.unknown")
+    if are_drawn:
+        return texts(f"teach.drawn_{OURS.side(truth)}")
+    return texts("teach.truth", truth=texts.kind(truth))
+
+
+def verdict(truth: str, are_drawn: bool, decision: str, texts: Texts) -> str:
+    """What a cell was, and whether the decision on it is right; "" where nobody knows."""
+    if not truth:
+        return ""
+    side = UNSURE if decision == UNSURE else "right" if decision == truth else "wrong"
+    return f"{truth_line(truth, are_drawn, texts)} {texts(f'analyse.verdict.{side}')}"
 
 
 def _drawn(question: Question) -> Examples:
     if not question.is_ours:
-        return Examples([])
-    return Examples([read_cell(pixels, title) for title, pixels in synthetic.examples(DRAWN)], are_drawn=True)
+        return Examples([], [])
+    titles, pixels, are_blasts = zip(*synthetic.examples(), strict=True)
+    return Examples(
+        list(map(read_cell, pixels, titles)), list(map(question.called, are_blasts)), are_drawn=True
+    )

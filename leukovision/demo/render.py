@@ -95,6 +95,7 @@ def result_html(
     texts: Texts = ENGLISH,
     measured: bool = True,
     traits: str = "",
+    truth: str = "",
 ) -> str:
     """Everything that the page says of one cell.
 
@@ -106,14 +107,16 @@ def result_html(
         texts: of a language.
         measured: whether the figures were measured on cells like this one.
         traits: HTML of the cell's traits.
+        truth: what the cell is, said after the decision.
     """
     texts = texts.about(analysis.question)
     decide = manifest.thresholds.decide if manifest else 0.5
     figures = manifest.figures if manifest and measured else {}
     source = escape(texts.said(str(analysis.ensemble)))
+    decision = _decision(analysis, decide, texts, figures, truth)
     return (
         '<article class="lv-result">'
-        f'<div class="lv-top">{_decision(analysis, decide, texts, figures)}{_parts(analysis, texts)}</div>'
+        f'<div class="lv-top">{decision}{_parts(analysis, texts)}</div>'
         f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}{traits}"
         f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
         f"{texts('page.disclaimer')}</p>"
@@ -131,7 +134,7 @@ def alert_html(sentence: str | BaseException, title: str | None = None, texts: T
 
 
 def _decision(
-    analysis: Analysis, decide: float, texts: Texts, figures: Mapping[str, Any] | None = None
+    analysis: Analysis, decide: float, texts: Texts, figures: Mapping[str, Any] | None = None, truth: str = ""
 ) -> str:
     first, then = headline(analysis, decide, texts)
     reason = escape(texts.said(analysis.reason))
@@ -143,6 +146,8 @@ def _decision(
     if analysis.in_domain and (told := record(analysis.decision, figures or {}, texts)):
         link = f'<a href="?tab=model" data-tab="model">{texts("result.record")}</a>'
         why += f'<p class="lv-why lv-record">{told} {link}</p>'
+    if truth:
+        why += f'<p class="lv-truth">{escape(truth)}</p>'
     return (
         f'<div class="lv-decision lv-{analysis.question.side(analysis.decision)}" role="status">{odd}'
         f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'

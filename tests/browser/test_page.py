@@ -72,6 +72,7 @@ def test_example_is_decided_on_a_click(page):
     page.click("[data-index='1']")
     answered(page)
     assert DECISION.match(decision(page))
+    assert "drawn to look like" in page.locator(".lv-decision .lv-truth").text_content()
 
 
 def test_keyboard_alone_gets_a_decision(page):

@@ -12,6 +12,7 @@ from leukovision import artifact, ood, synthetic
 from leukovision.artifact import SCORES
 from leukovision.cell import CellError, read_cell
 from leukovision.demo import charts, scores
+from leukovision.demo.examples import truth_of
 from leukovision.demo.perturbation import MAGENTA, WINDOW, Perturbation, perturbed, window
 from leukovision.demo.teach import break_it, lesson, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
@@ -123,7 +124,7 @@ def test_a_number_that_is_smaller_in_all_is_called_below_the_line(tmp_path):
     ],
 )  # fmt: skip
 def test_the_truth_is_read_from_names_only_where_they_tell_it(name, truth):
-    assert lesson.truth_of(name) == truth
+    assert truth_of(name) == truth
 
 
 def test_drawn_cells_repeat_for_one_visitor_and_differ_for_another():

@@ -228,7 +228,7 @@ def test_the_endpoint_gives_the_bundle_of_the_command(ensemble: Ensemble, sent: 
 
 
 def test_the_page_gives_the_bytes_of_the_command(ensemble: Ensemble, sent: list[Path]) -> None:
-    _, _, shown = analyse_tab.judged(lambda: ensemble, sent[0], "a.png")
+    _, _, shown = analyse_tab.analysed(lambda: ensemble, sent[0], "a.png")
     made = report_buttons._made(ensemble, shown, "fhir", LANGUAGES["en"])
     assert made == commanded(sent[:1], json.loads(made)["timestamp"][:-1])
     cells = named(batch_tab.tab, ensemble, "batch_cells")(
@@ -242,7 +242,7 @@ def test_the_page_gives_the_bytes_of_the_command(ensemble: Ensemble, sent: list[
 
 
 def test_a_cell_of_a_photo_is_kept_with_its_place(ensemble: Ensemble, photo: Path) -> None:
-    _, _, shown = analyse_tab.judged(lambda: ensemble, photo, photo.name, number=1)
+    _, _, shown = analyse_tab.analysed(lambda: ensemble, photo, photo.name, number=1)
     (cell,) = by_kind(report_buttons._made(ensemble, shown, "fhir", LANGUAGES["en"]), "Observation")
     _, row = batch.predictions(ensemble, [batch.File(photo.name, photo.read_bytes)])
     parts = {one["code"]["text"]: one for one in cell["component"]}

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
 from leukovision.demo import fair_queue, render, rounds, visitor
+from leukovision.demo.examples import truth_line
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Ensemble
@@ -226,7 +227,7 @@ def _tally(now: rounds.Round, cell: rounds.Cell, secret: str, are_drawn: bool, t
         says = texts("teach.class.later")
     else:
         says = f"{texts.kind(cell.decision)}, {texts('words.chance', p=cell.p_all)}"
-    truth = lesson.truth_line(cell.truth, are_drawn, texts) if told else texts("teach.class.hidden")
+    truth = truth_line(cell.truth, are_drawn, texts) if told else texts("teach.class.hidden")
     count = texts("teach.class.guessed", count=len(cell.guesses), here=max(now.here, len(cell.guesses)))
     return (
         f'<h3>{texts("teach.class.says")}</h3><div class="lv-bars">{bars}</div><p class="lv-soft">{count}</p>'

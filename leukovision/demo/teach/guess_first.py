@@ -13,6 +13,7 @@ import gradio as gr
 
 from leukovision.cell import Cell
 from leukovision.demo import render, visitor
+from leukovision.demo.examples import truth_line
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
@@ -70,7 +71,7 @@ def part(
         decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
         words = texts("teach.said", guess=texts.kind(said))
-        told = f'<p class="lv-told" role="status">{words} {lesson.truth_line(truth, are_drawn, texts)}</p>'
+        told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
         return (
             game,
             told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts, figures),

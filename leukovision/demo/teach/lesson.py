@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -15,6 +14,7 @@ from leukovision import synthetic
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError, read_cell
 from leukovision.demo import charts, render, scores, visitor
+from leukovision.demo.examples import truth_of
 from leukovision.demo.perturbation import Perturbation, perturbed, window
 from leukovision.ensemble import Ensemble
 from leukovision.explain.overlay import is_dark
@@ -139,22 +139,6 @@ def drawn_cell(seed: int, place: int) -> tuple[Cell, str]:
     number = own.randrange(1_000_000)
     recipe = (synthetic.blast_like if truth == OURS.positive else synthetic.lymphocyte_like)(number)
     return read_cell(synthetic.paint(recipe, number), "drawn"), truth
-
-
-def truth_of(name: str, question: Question = OURS) -> str:
-    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
-    words = "|".join(map(re.escape, question.folders))
-    found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
-    return question.folders[found[-1]] if found else ""
-
-
-def truth_line(truth: str, are_drawn: bool, texts: Texts) -> str:
-    """What a cell was, or what it was drawn to look like."""
-    if not truth:
-        return texts("teach.unknown")
-    if are_drawn:
-        return texts(f"teach.drawn_{OURS.side(truth)}")
-    return texts("teach.truth", truth=texts.kind(truth))
 
 
 def capital(words: str) -> str:
