@@ -138,10 +138,9 @@ def _decision(
 ) -> str:
     first, then = headline(analysis, decide, texts)
     reason = escape(texts.said(analysis.reason))
-    odd = trust = ""
+    odd = ""
     if not analysis.in_domain:
         odd = f'<p class="lv-odd"><strong>{texts("result.odd")}</strong> {reason}</p>'
-        trust = f'<p class="lv-why">{texts("result.no_trust")}</p>'
     why = f'<p class="lv-why">{reason}</p>' if analysis.in_domain and reason else ""
     if analysis.in_domain and (told := record(analysis.decision, figures or {}, texts)):
         link = f'<a href="?tab=model" data-tab="model">{texts("result.record")}</a>'
@@ -151,12 +150,13 @@ def _decision(
     return (
         f'<div class="lv-decision lv-{analysis.question.side(analysis.decision)}" role="status">{odd}'
         f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'
-        f'<span class="lv-then">{escape(then)}</span></h2>{why}{trust}</div>'
+        f'<span class="lv-then">{escape(then)}</span></h2>{why}</div>'
     )
 
 
 def _parts(analysis: Analysis, texts: Texts) -> str:
-    """What each network adds, as bars of which each begins where the one before ends."""
+    """What each network adds, as bars of which each begins where the one before ends; folded away where
+    nothing is decided, or the bars would say what the words do not."""
     parts = dict(addition(analysis))
     ends = np.cumsum([0.0, *parts.values()])
     low, high = ends.min(), ends.max()
@@ -180,13 +180,16 @@ def _parts(analysis: Analysis, texts: Texts) -> str:
         for (name, member), begin in zip(analysis.members.items(), ends, strict=False)
     )
     adds = f"{texts('result.adds')} ({term(texts, 'evidence')})"
-    return (
+    table = (
         f'<table class="lv-table lv-sum"><caption>{texts("result.members")}</caption><thead><tr>'
         f'<th scope="col">{term(texts, "network")}</th><th scope="col">{term(texts, "probability")}</th>'
         f'<th scope="col" colspan="2">{adds}</th></tr></thead>'
         f"<tbody>{rows}</tbody>"
         f"<tfoot>{row(texts('result.together'), analysis.p_all, analysis.logit, 0.0)}</tfoot></table>"
     )
+    if analysis.in_domain:
+        return table
+    return f'<details class="lv-fold"><summary>{texts("result.all_the_same")}</summary>{table}</details>'
 
 
 def brief_html(

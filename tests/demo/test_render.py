@@ -139,6 +139,8 @@ def test_how_far_to_believe_it_is_said_where_the_figures_are_known_and_hold():
     ):
         assert said not in page
     assert "not decided" in page and "93 %" not in page
+    folded = page[page.index("<details") : page.index("</details>")]
+    assert page.count("lv-sum") == 1 and "lv-sum" in folded
 
 
 def test_names_and_sentences_cannot_break_the_page():
