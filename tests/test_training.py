@@ -67,7 +67,7 @@ def test_a_run_that_was_killed_before_it_said_how_cells_look_goes_on(
 
 
 def test_a_training_goes_on_from_an_ensemble_s_networks(data: Path, tmp_path: Path) -> None:
-    few = ["--preset", "mixed", "--size", "192", "--samples", "16", "--rate", "1e-9"]
+    few = ["--preset", "mixed", "--samples", "16", "--rate", "1e-9"]
     how = [part if part != "none" else "embedded" for part in command(data, tmp_path / "on", *few)]
     subprocess.run(how, check=True, capture_output=True)
     own = artifact.read_manifest(EMBEDDED)
