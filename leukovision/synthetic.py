@@ -34,7 +34,7 @@ SLIDE = np.array([0.72, 0.92, 0.64], np.float32)
 NUCLEUS_DYES = (0.56, 1.10)  # azure, eosin
 CYTOPLASM_DYES = (0.28, 0.42)
 
-EXAMPLES = (0, 9, 1, 8, 2, 13)
+EXAMPLES = (0, 5, 1, 8, 2, 9)
 """Seeds of the cells to try. `python benchmarks/drawn.py --examples` chose them by what the embedded ensemble
 answers: right on a blast, right on a lymphocyte, unsure, wrong, and two more on which it is right."""
 
