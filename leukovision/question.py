@@ -14,6 +14,8 @@ WORDS = ("question", "positive", "negative", "positive_cells", "negative_cells")
 """What can be said of a question in each language: what is asked, what each class is called, and several
 cells of it."""
 
+_SAID = json.loads(Path(__file__).with_name("locales").joinpath("en.json").read_text("utf-8"))["question"]
+
 
 @dataclass(frozen=True)
 class Question:
@@ -41,9 +43,9 @@ class Question:
 
     @property
     def folders(self) -> dict[str, str]:
-        """What folders and files of each class are called, in lower case: "hem" is C-NMC's own word."""
+        """What folders and files of each class are called, in lower case; C-NMC has a word of its own."""
         own = {name.lower(): name for name in self.names}
-        return own | {"hem": self.negative} if self.is_ours else own
+        return own | {_SAID["negative_folder"]: self.negative} if self.is_ours else own
 
     @property
     def is_ours(self) -> bool:
@@ -69,12 +71,6 @@ class Question:
         return 1 if target == self.positive else -1
 
 
-def _ours() -> Question:
-    """Of the ensemble that comes with the code, and of any that does not say what it tells apart."""
-    path = Path(__file__).with_name("locales") / "en.json"
-    said = json.loads(path.read_text(encoding="utf-8"))["question"]
-    return Question(said["positive"], said["negative"], said["data"], said["topic"])
-
-
-OURS = _ours()
-"""What is asked where nothing else is; its words stand in the file of each language, under "question"."""
+OURS = Question(_SAID["positive"], _SAID["negative"], _SAID["data"], _SAID["topic"])
+"""What is asked where nothing else is, by the ensemble that comes with the code and by any that does not say
+what it tells apart; its words stand in the file of each language, under "question"."""

@@ -88,7 +88,7 @@ def find_examples(source: str | Path | None = None, question: Question = OURS) -
 
 
 def truth_of(name: str, question: Question = OURS) -> str:
-    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_all.bmp", "hem/x.png"); else ""."""
+    """The class that a file's name tells, as in C-NMC ("UID_1_1_1_CLASS.bmp", "CLASS/x.png"); else ""."""
     words = "|".join(map(re.escape, question.folders))
     found = re.findall(rf"(?:^|[_\-/\\ ])({words})(?=[_\-/\\ .]|$)", name.lower())
     return question.folders[found[-1]] if found else ""
