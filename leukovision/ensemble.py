@@ -21,6 +21,7 @@ from PIL import Image
 from leukovision import artifact, hub, keras_config, ood, slide
 from leukovision.backbones import HEAD, build, fill
 from leukovision.cell import Cell
+from leukovision.decision import decide
 from leukovision.errors import sentence
 from leukovision.inference import BATCH, Forward
 from leukovision.preprocessing import Input, inside
@@ -282,18 +283,10 @@ class Ensemble:
         for number in (logit, cam, distance if self.domain else 0.0):
             self._check(number)
         odd = looks.result() or (self.domain.far(distance) if self.domain else "")
-        decision, reason = (UNSURE, odd) if odd else self._decide(p_all)
+        decision, reason = (UNSURE, odd) if odd else decide(p_all, self.manifest.thresholds, self.question)
         return Analysis(
             decision, p_all, logit, constant, cam, members, not odd, reason, self.source, picture, distance
         )
-
-    def _decide(self, p_all: float) -> tuple[str, str]:
-        """Decision and, where it is "unsure", the reason."""
-        thresholds = self.manifest.thresholds
-        low, high = thresholds.abstain
-        if low < p_all < high:
-            return UNSURE, sentence("between", positive=self.question.positive, low=low, high=high)
-        return self.question.called(p_all >= thresholds.decide), ""
 
 
 def sigmoid(logit: float) -> float:

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from leukovision import Ensemble, StoreError, artifact, batch, load_ensemble, read_cell, synthetic
-from leukovision.demo import model, scores
+from leukovision.demo import model_tab, scores
 from leukovision.hub import Found
 from leukovision.i18n import ENGLISH
 from leukovision.report import compose
@@ -134,7 +134,7 @@ def test_a_card_and_scores_that_are_links_are_not_shown(folder: Path, tmp_path: 
     for name in ("README.md", artifact.SCORES):
         (folder / name).unlink()
         (folder / name).symlink_to(tmp_path / "secret")
-    assert "the secret" not in model.model_html(Found(folder, "here")) and scores.read(folder) is None
+    assert "the secret" not in model_tab.model_html(Found(folder, "here")) and scores.read(folder) is None
 
 
 def test_a_device_or_a_pipe_in_the_folder_is_not_waited_for(folder: Path) -> None:

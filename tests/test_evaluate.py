@@ -12,7 +12,7 @@ from leukovision import artifact
 from leukovision.evaluation import calibrate, saved_again, score, several_cells, tables
 from leukovision.evaluation import figures as measured
 from leukovision.evaluation.bootstrap import COLUMNS, People, figures, interval
-from leukovision.evaluation.matched import matched_auc
+from leukovision.evaluation.matched_auc import matched_auc
 from leukovision.publishing import card
 from leukovision.training.dataset import Image
 

@@ -16,6 +16,7 @@ from leukovision import batch, errors, smear, synthetic
 from leukovision.artifact import StoreError, read_manifest
 from leukovision.batch import predict, sources, zip_files
 from leukovision.cell import CellError, read_cell
+from leukovision.decision import decide
 from leukovision.demo import photo, teach
 from leukovision.demo.batch_tab import left_out
 from leukovision.demo.scores import RULERS
@@ -168,7 +169,7 @@ def test_a_reason_within_a_sentence_is_said_in_german_too(ensemble):
     words = GERMAN.said(ENGLISH("said.embedded", why=why))
     assert "Hub ist nicht zu erreichen (ConnectError)" in words and words.endswith("Ensemble verwendet.")
     low, high = ensemble.manifest.thresholds.abstain
-    decision, reason = ensemble._decide((low + high) / 2)
+    decision, reason = decide((low + high) / 2, ensemble.manifest.thresholds, ensemble.question)
     assert decision == "unsure"
     assert GERMAN.said(reason).startswith(f"p(ALL) liegt zwischen {low:.2f} und ".replace(".", ","))
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from leukovision import batch, cli, synthetic
 from leukovision.artifact import StoreError, read_manifest, read_question
-from leukovision.demo import model, scores
+from leukovision.demo import model_tab, scores
 from leukovision.demo.teach import threshold
 from leukovision.explain import trait_ranges
 from leukovision.hub import EMBEDDED, Found
@@ -120,7 +120,7 @@ def test_every_output_of_analyse_speaks_of_the_ensemble_s_classes(
 
 def test_the_model_tab_and_lessons_speak_of_the_ensemble_s_classes(lymphocytes: Path) -> None:
     for language, texts in LANGUAGES.items():
-        page = model.model_html(Found(lymphocytes, "here"), texts)
+        page = model_tab.model_html(Found(lymphocytes, "here"), texts)
         page += threshold.line_html(scores.read(lymphocytes), 0.5, 50, texts)
         assert not disease(page), language
     assert "called lymphocyte" in page and "in truth another kind" in page

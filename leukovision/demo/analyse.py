@@ -16,7 +16,16 @@ import numpy as np
 from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
-from leukovision.demo import beside, decoding, fair_queue, photo, render, report_buttons, uploads, visitor
+from leukovision.demo import (
+    decoding,
+    fair_queue,
+    photo,
+    render,
+    report_buttons,
+    two_cells,
+    uploads,
+    visitor,
+)  # fmt: skip
 from leukovision.demo.examples import Examples, verdict
 from leukovision.demo.static import script
 from leukovision.demo.traits_panel import traits_html
@@ -163,7 +172,7 @@ def tab(
             check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
             shown = gr.State(time_to_live=uploads.KEPT)
             report_buttons.buttons(get_ensemble, shown, queued)
-            again = beside.panel(get_ensemble, shown, uploads.KEPT, queued)
+            again = two_cells.panel(get_ensemble, shown, uploads.KEPT, queued)
 
     # One at a time and in order: the last picture sent is the one whose result stays.
     everything = [picture, field, output, check, shown]

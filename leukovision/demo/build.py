@@ -33,7 +33,7 @@ from leukovision.demo import (
     fair_queue,
     guard,
     headers,
-    model,
+    model_tab,
     preview,
     render,
     sessions,
@@ -115,7 +115,7 @@ def build(
         if not here or note:
             # Its folder may have been damaged since; what was loaded goes on deciding.
             with contextlib.suppress(StoreError):
-                described = model.model_html(loaded.found, texts)
+                described = model_tab.model_html(loaded.found, texts)
         yield notice, foot, described
 
     with gr.Blocks(
@@ -140,7 +140,7 @@ def build(
             with gr.Tab(
                 visitor.label("page.model"), id="model", elem_id="lv-tab-model", render_children=True
             ):
-                described = model.tab(here)
+                described = model_tab.tab(here)
         api.endpoints(get_ensemble, question)
         foot = gr.HTML(
             visitor.start(partial(footer_html, *now["foot"]), question), apply_default_css=False,

@@ -23,7 +23,7 @@ from leukovision.evaluation import calibrate, plots, several_cells, tables
 from leukovision.evaluation import predictions as table
 from leukovision.evaluation.bootstrap import DRAWS, Interval, People, aucs, figures, interval
 from leukovision.evaluation.calibrate import CrossFitted
-from leukovision.evaluation.matched import matched_auc
+from leukovision.evaluation.matched_auc import matched_auc
 from leukovision.evaluation.predictions import Cells
 
 ENSEMBLE = "ensemble"

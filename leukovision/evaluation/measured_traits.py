@@ -13,7 +13,7 @@ from leukovision import artifact
 from leukovision.cell import read_cell
 from leukovision.evaluation import predictions
 from leukovision.evaluation.bootstrap import People, aucs, interval
-from leukovision.evaluation.matched import matched_auc
+from leukovision.evaluation.matched_auc import matched_auc
 from leukovision.evaluation.tables import grid, shown
 from leukovision.explain.trait_ranges import PERCENTILES, Ranges
 from leukovision.explain.traits import NAMES, traits

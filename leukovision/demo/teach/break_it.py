@@ -15,7 +15,7 @@ from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError
 from leukovision.demo import render, visitor
 from leukovision.demo.perturbation import AS_IT_IS, Perturbation, perturbed
-from leukovision.demo.smallest import Slider, smallest
+from leukovision.demo.smallest_change import Slider, smallest
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
 from leukovision.ensemble import Analysis, Ensemble

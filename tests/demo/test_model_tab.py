@@ -12,7 +12,7 @@ from scipy import integrate
 
 from leukovision.artifact import SCORES, read_manifest
 from leukovision.backbones import BACKBONES
-from leukovision.demo import build, model, scores
+from leukovision.demo import build, model_tab, scores
 from leukovision.hub import EMBEDDED, Found
 from leukovision.i18n import LANGUAGES
 from leukovision.resaving import KINDS
@@ -37,7 +37,7 @@ def test_figures_intervals_and_weak_subjects_of_the_folder_are_shown(folder):
     for place, name in enumerate(BACKBONES):
         unseen[name] = unseen["ensemble"] | {"auc": {"value": 0.9 + place / 100, "low": 0.85, "high": 0.95}}
     (folder / "ensemble.json").write_text(json.dumps(content))
-    page = plain(model.model_html(Found(folder, "me/cells@1234")))
+    page = plain(model_tab.model_html(Found(folder, "me/cells@1234")))
     for name in (*BACKBONES, "ensemble"):
         auc = unseen[name]["auc"]
         assert f"{auc['value']:.3f} ({auc['low']:.2f}–{auc['high']:.2f})" in page
@@ -55,7 +55,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     figures.pop("shift", None)
     (folder / "README.md").unlink()
     (folder / "ensemble.json").write_text(json.dumps(content | {"limits": ""}))
-    page = model.model_html(Found(folder, "here"))
+    page = model_tab.model_html(Found(folder, "here"))
     assert "new clinic" not in page and "saved again" not in page
     interval = {"value": 0.912, "low": 0.85, "high": 0.95}
     figures["unseen"]["ensemble"] = {"matched_auc": interval} | figures["unseen"]["ensemble"]
@@ -68,7 +68,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     changed["shift"] = {"value": -0.25, "low": -0.5, "high": 0.1}
     figures["saved_again"] = {"half size and back": changed, "<b>": changed, "odd": {"turned": None}, "x": 3}
     (folder / "ensemble.json").write_text(json.dumps(content))
-    page = plain(model.model_html(Found(folder, "here")))
+    page = plain(model_tab.model_html(Found(folder, "here")))
     table = page.split("How good it is")[1]
     assert table.index("AUC among cells of one size</th><td>0.912 (0.85–0.95)") < table.index("Accuracy</th>")
     assert "a ruler alone gets nowhere" in page
@@ -76,7 +76,7 @@ def test_what_new_people_and_other_programs_make_of_it_is_shown_where_it_is_know
     assert "1234 cells of 14 people" in page and "AUC</th><td>0.912 (0.85–0.95)" in page
     assert "<td>−0.25 (−0.50 to +0.10)</td>" in page
     assert "&lt;b&gt;</th>" in page and "<b>" not in page and "odd</th>" not in page
-    german = plain(model.model_html(Found(folder, "here"), LANGUAGES["de"]))
+    german = plain(model_tab.model_html(Found(folder, "here"), LANGUAGES["de"]))
     assert "halbe Größe und zurück</th>" in german and "<td>−0,25 (−0,50 bis +0,10)</td>" in german
     for kind in KINDS:
         assert kind.startswith(("JPEG", "WebP")) or LANGUAGES["de"].said(kind) != kind
@@ -87,7 +87,7 @@ def test_a_folder_with_figures_of_the_ensemble_alone_says_so(folder):
     for name in BACKBONES:
         content["figures"]["unseen"].pop(name, None)
     (folder / "ensemble.json").write_text(json.dumps(content))
-    assert "The folder holds no figures of single networks." in model.model_html(Found(folder, "here"))
+    assert "The folder holds no figures of single networks." in model_tab.model_html(Found(folder, "here"))
 
 
 def test_a_folder_without_figures_scores_and_card_says_so(folder):
@@ -96,7 +96,7 @@ def test_a_folder_without_figures_scores_and_card_says_so(folder):
     (folder / "ensemble.json").write_text(json.dumps(content))
     (folder / SCORES).unlink()
     (folder / "README.md").unlink()
-    page = model.model_html(Found(folder, "here"))
+    page = model_tab.model_html(Found(folder, "here"))
     assert "holds no figures" in page and "scores.csv" in page
     assert "<svg" not in page and "<details" not in page and "<b>1" not in page
 
@@ -107,7 +107,7 @@ def test_a_card_from_elsewhere_brings_no_html_script_or_picture(folder):
         "![seen](https://example.org/pixel.png) [x](javascript:alert(1)) [ok](https://example.org)\n\n"
         "| a | b |\n| - | - |\n| 1 | 2 |\n"
     )
-    page = model.model_html(Found(folder, "<i>here</i>")).split("</article>")[0]
+    page = model_tab.model_html(Found(folder, "<i>here</i>")).split("</article>")[0]
     card = page.split("<details")[1]
     assert "<h1>Mine</h1>" in card and "<td>1</td>" in card and 'href="https://example.org"' in card
     assert not any(bad in page for bad in ("<script", "<img", 'javascript:alert(1)"', "license: mit", "<i>"))
@@ -129,15 +129,17 @@ def test_markup_in_a_manifest_is_shown_as_it_is_written(folder):
     (folder / "ensemble.json").write_text(json.dumps(content))
     manifest = read_manifest(folder)
     for texts in LANGUAGES.values():
-        shown = model.model_html(Found(folder, hostile), texts)
+        shown = model_tab.model_html(Found(folder, hostile), texts)
         shown += build.footer_html(f"{manifest.name} {manifest.version}", True, hostile, texts)
         assert "<img" not in shown and "<script" not in shown and shown.count("&lt;img") >= 5
 
 
 def test_curves_are_those_of_the_scores():
     found = scores.read(EMBEDDED)
-    alarms, hits = model.operating(found.values["p_all"], found.is_all)
+    alarms, hits = model_tab.operating(found.values["p_all"], found.is_all)
     assert (hits[0], hits[-1]) == (pytest.approx(0, abs=0.05), 1.0) and np.all(np.diff(hits) >= 0)
     assert integrate.trapezoid(hits, alarms) == pytest.approx(scores.auc(found, "p_all"), abs=0.01)
-    said, were = model.reliability(np.array([0.05, 0.06, 0.95, 1.0]), np.array([False, False, True, True]))
+    said, were = model_tab.reliability(
+        np.array([0.05, 0.06, 0.95, 1.0]), np.array([False, False, True, True])
+    )
     assert said == pytest.approx([0.055, 0.975]) and were == [0, 1]
