@@ -177,13 +177,13 @@ def on_page(given: list[Path], most: int) -> None:
             "document.querySelector('.lv-batch-state').textContent.startsWith('Done')", timeout=3_600_000
         )
         took = time.monotonic() - start
+        print(page.locator(".lv-batch-state").text_content(), flush=True)
         with page.expect_download() as download:
             page.click(".lv-batch [data-act=keep][value=csv]")
         with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         sources = Counter(row["file"].rpartition(", cell ")[0] if row["box"] else row["file"] for row in rows)
         print(f"page: {len(chosen)} files chosen, {took:.0f} s; {len(rows)} rows of {len(sources)} names")
-        print(page.locator(".lv-batch-state").text_content())
         print(f"faults of the page: {faults}")
 
 

@@ -199,7 +199,8 @@ const work = async (own) => {
   if (own !== now) return;
   if (own.rows.length > own.told) tell(own);
   const whole = own.done === own.items.length;
-  say(failed || (whole ? [fill(words.done, { count: own.done }), ...own.left].join(' ') : words.stopped));
+  own.said = failed || (whole ? [fill(words.done, { count: own.done }), ...own.left].join(' ') : words.stopped);
+  say(own.said);
   show();
 };
 
