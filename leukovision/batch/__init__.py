@@ -9,6 +9,7 @@ from leukovision.batch.predict import (
     FileCell,
     Prediction,
     cells_in,
+    on_photo,
     outlined,
     predictions,
     read,
@@ -36,6 +37,6 @@ from leukovision.batch.zip_files import MAX_BYTES, MAX_PICTURES, unzip
 __all__ = [
     "COLUMNS", "GROUP", "INSIDE", "MAX_BYTES", "MAX_PICTURES", "TABLES", "THUMBNAIL", "UNREADABLE",
     "File", "FileCell", "Prediction", "Row", "as_csv", "as_json", "as_parquet", "cells_in", "check",
-    "collection", "counts", "csv_of", "feature", "find", "in_table", "outlined", "predictions", "read",
-    "refuse", "row", "several", "slides", "thumbnail", "together", "unzip",
+    "collection", "counts", "csv_of", "feature", "find", "in_table", "on_photo", "outlined", "predictions",
+    "read", "refuse", "row", "several", "slides", "thumbnail", "together", "unzip",
 ]  # fmt: skip

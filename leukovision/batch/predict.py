@@ -100,8 +100,14 @@ def outlined(file: File, outlines: Path) -> list[FileCell]:
 
 
 def _of_photo(found: Found) -> FileCell:
-    box, marks = " ".join(map(str, found.box)), ", ".join(found.marks) or None
-    return FileCell(found.cell, box, marks, found.contour, found.px_per_um)
+    return FileCell(
+        found.cell, contour=found.contour, px_per_um=found.px_per_um, **on_photo(found.box, found.marks)
+    )
+
+
+def on_photo(box: Sequence[int], marks: Sequence[str]) -> dict[str, str | None]:
+    """Where on a photo a cell is, px, and what is wrong with it, as `Row` has them."""
+    return {"box": " ".join(map(str, box)), "marks": ", ".join(marks) or None}
 
 
 def predictions(

@@ -25,7 +25,7 @@ def cut(
 ) -> None:
     """Cut the white cells out of photos: a PNG each on black, ready for `analyse`, and a table of them."""
     from leukovision import artifact
-    from leukovision.batch import collection, csv_of, feature, find, sources
+    from leukovision.batch import collection, csv_of, feature, find, on_photo, sources
     from leukovision.cell import CellError
     from leukovision.cli import run
     from leukovision.smear import find_cells
@@ -54,8 +54,8 @@ def cut(
                     file = _free(out / name, taken)
                     taken.add(file)
                     run.write_picture(out / file, Image.fromarray(found.cell.pixels), sources.CELLS)
-                    box, marks = " ".join(map(str, found.box)), ", ".join(found.marks)
-                    rows.append(dict(zip(COLUMNS, (photo.name, number, box, marks, file), strict=True)))
+                    where = on_photo(found.box, found.marks).values()
+                    rows.append(dict(zip(COLUMNS, (photo.name, number, *where, file), strict=True)))
                 if geojson and cells:
                     features = [
                         feature(found.contour, number, ", ".join(found.marks))

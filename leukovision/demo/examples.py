@@ -74,16 +74,18 @@ def find_examples(source: str | Path | None = None, question: Question = OURS) -
     for path in pictures(folder):
         kinds[truth_of(path.relative_to(folder).as_posix(), question)].append(path)
     cells: list[Cell] = []
-    for path in (path for turn in zip_longest(*kinds.values()) for path in turn if path):
+    truths: list[str] = []
+    turns = zip_longest(*([(truth, path) for path in paths] for truth, paths in kinds.items()))
+    for truth, path in (one for turn in turns for one in turn if one):
         try:
             cells.append(read_cell(path, path.relative_to(folder).as_posix()))
+            truths.append(truth)
         except CellError as error:
             _log.warning("example left out: %s", error)
         if len(cells) == MOST:
             break
     if not cells:
         raise FileNotFoundError(f"{source}: no picture of a cell in this folder ({', '.join(SUFFIXES)}).")
-    truths = [truth_of(cell.name, question) for cell in cells]
     return Examples(cells, truths, origin=found.origin if pulled else "")
 
 

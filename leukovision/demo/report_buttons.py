@@ -83,8 +83,7 @@ def _made(ensemble: Ensemble, now: Any, kind: str, texts: Texts) -> bytes:
     row = batch.row(now.name, now.analysis, now.traits)
     if now.photo:
         outline = now.photo.outlines[now.photo.chosen]
-        where = {"box": " ".join(map(str, outline.box)), "marks": ", ".join(outline.marks) or None}
-        row = row.model_copy(update=where)
+        row = row.model_copy(update=batch.on_photo(outline.box, outline.marks))
     return fhir.bundle(whole, ensemble, [row], texts=texts)
 
 

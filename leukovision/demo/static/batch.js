@@ -21,7 +21,7 @@ const say = (text) => (find('.lv-batch-state').textContent = text);
 
 // What there is to do (`items`, of which `done` are), what was found (`rows`, in the same order, several of a
 // photo) and how it is looked at.
-const fresh = () => ({ items: [], done: 0, rows: [], left: [], running: false, seconds: 0, judged: 0, told: 0, work: Promise.resolve(), telling: Promise.resolve() });
+const fresh = () => ({ items: [], done: 0, rows: [], left: [], running: false, said: '', seconds: 0, judged: 0, told: 0, work: Promise.resolve(), telling: Promise.resolve() });
 let now = fresh();
 const look = { filter: 'all', view: 'table', by: 'place', up: true, page: 0 };
 
@@ -207,6 +207,7 @@ const work = async (own) => {
 // One after the other: who goes on before the last handful is back goes on with what is there then.
 const run = (own) => {
   own.running = true;
+  own.said = '';
   show();
   own.work = own.work.then(() => work(own));
 };

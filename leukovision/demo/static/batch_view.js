@@ -204,7 +204,7 @@ const keep = async (kind) => {
     });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    say(now.said ?? '');
+    say(now.said);
   } catch (error) {
     say(words.broken);
   }
