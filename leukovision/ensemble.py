@@ -61,7 +61,7 @@ class MemberAnalysis:
         constant: the part of the logit that no place on the cell holds.
         cam: (size, size) float32, logits: towards the positive class above 0, else below. Smooth.
         coarse: (h, w) float32, logits, the same map at the resolution that the network has.
-        share: what it adds to the ensemble's logit; the shares sum to it.
+        weight: of it in the ensemble, 0 to 1; `weight * cam` is what it adds to the combined map.
     """
 
     p_all: float
@@ -69,7 +69,12 @@ class MemberAnalysis:
     constant: float
     cam: np.ndarray
     coarse: np.ndarray
-    share: float
+    weight: float
+
+    @property
+    def share(self) -> float:
+        """What it adds to the ensemble's logit; the shares sum to it."""
+        return self.weight * self.logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,11 +276,10 @@ class Ensemble:
             member_constant = bias / spec.temperature + self.manifest.bias
             member_logit = member_constant + float(calibrated.mean(dtype=np.float64))
             member_cam = enlarge(calibrated, self.input.size)
-            share = spec.weight * member_logit
             members[spec.backbone] = MemberAnalysis(
-                sigmoid(member_logit), member_logit, member_constant, member_cam, calibrated, share
+                sigmoid(member_logit), member_logit, member_constant, member_cam, calibrated, spec.weight
             )
-            logit += share
+            logit += spec.weight * member_logit
             constant += spec.weight * member_constant
             cam += spec.weight * member_cam
         p_all = sigmoid(logit)

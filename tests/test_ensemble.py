@@ -13,7 +13,9 @@ from PIL import Image
 from leukovision import Analysis, Cell, Ensemble, artifact, read_cell, resaving, synthetic
 from leukovision.backbones import STANDARD
 from leukovision.cell import framed
+from leukovision.demo.render import drawn
 from leukovision.ensemble import load_ensemble, sigmoid
+from leukovision.explain.overlay import COMBINED, cams
 from leukovision.preprocessing import inside
 
 
@@ -37,12 +39,19 @@ def test_maps_add_up_to_the_logit(ensemble: Ensemble, cells: list[Cell], views: 
         assert shares == pytest.approx(analysis.logit, abs=1e-6)
 
 
-def test_combined_map_is_the_weighted_sum_of_the_members(
+def test_the_maps_that_are_shown_add_up_to_the_combined_one(
     ensemble: Ensemble, analyses: list[Analysis]
 ) -> None:
     for analysis in analyses:
-        total = sum(s.weight * analysis.members[s.backbone].cam for s in ensemble.manifest.members)
-        assert np.abs(total - analysis.cam).max() < 1e-5
+        shown = drawn(ensemble, analysis)
+        for maps in (shown.smooth, cams(analysis)):
+            combined = maps[COMBINED]
+            total = sum(cam for name, cam in maps.items() if name != COMBINED)
+            assert np.abs(total - combined).max() < 1e-3
+            assert combined is analysis.cam
+        for name, member in analysis.members.items():
+            added = member.weight * member.constant + shown.smooth[name].mean(dtype=np.float64)
+            assert added == pytest.approx(member.share, abs=1e-4)
 
 
 def test_member_logit_is_what_the_whole_network_says(

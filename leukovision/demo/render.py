@@ -52,7 +52,7 @@ class Drawn:
     Attributes:
         method: key of `methods.METHODS`.
         target: the class that the method was asked about.
-        smooth: (size, size) float32 each: towards the positive class above 0, else below.
+        smooth: (size, size) float32 each, what it adds: towards the positive class above 0, else below.
         coarse: (h, w) float32 each, the same as coarse as they are.
     """
 
@@ -71,19 +71,17 @@ def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Draw
     target = ensemble.question.called(analysis.logit >= 0)
     if method == DEFAULT:
         coarse = {name: member.coarse for name, member in analysis.members.items()}
-        smooth = cams(analysis)
+        combined = analysis.cam
     else:
-        numbers = ensemble.input.numbers(analysis.picture)
-        found = explain(ensemble, numbers, method, target)
+        found = explain(ensemble, ensemble.input.numbers(analysis.picture), method, target)
         sign = ensemble.question.sign(target)
         coarse = {name: sign * own for name, own in found.members.items()}
-        smooth = {name: enlarge(own, ensemble.input.size) for name, own in coarse.items()}
-        smooth[COMBINED] = sign * found.combined
+        combined = sign * found.combined
     side = ensemble.input.size
-    blocks = sum(
-        spec.weight * np.asarray(Image.fromarray(coarse[spec.backbone]).resize((side, side), 0))
-        for spec in ensemble.manifest.members
-    )
+    # What each adds, as in `cams`.
+    coarse = {name: analysis.members[name].weight * own for name, own in coarse.items()}
+    smooth = {name: enlarge(part, side) for name, part in coarse.items()} | {COMBINED: combined}
+    blocks = sum(np.asarray(Image.fromarray(part).resize((side, side), 0)) for part in coarse.values())
     return Drawn(method, target, smooth, coarse | {COMBINED: np.asarray(blocks, dtype=np.float32)})
 
 

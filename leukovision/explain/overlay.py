@@ -80,8 +80,13 @@ def data_uri(picture: np.ndarray, exact: bool = False) -> str:
 
 
 def cams(analysis: Analysis) -> dict[str, np.ndarray]:
-    """The maps that add up, (size, size) float32 each: by backbone, and last by `COMBINED`."""
-    return {name: member.cam for name, member in analysis.members.items()} | {COMBINED: analysis.cam}
+    """The maps that add up, (size, size) float32 each: what each backbone adds, and by `COMBINED` the sum.
+
+    Not what each says alone: one whose strong parts cancel each other would else take the colour from
+    one that weighs more.
+    """
+    parts = {name: member.weight * member.cam for name, member in analysis.members.items()}
+    return parts | {COMBINED: analysis.cam}
 
 
 def thumbnail(cell: Cell, side: int) -> np.ndarray:

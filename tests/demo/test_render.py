@@ -23,7 +23,7 @@ def analysis(*logits: float, decision: str | None = None) -> Analysis:
     names = ("xception", "inception_resnet_v2", "inception_v3")[: len(logits)]
     flat = [np.full((SIDE, SIDE), logit, dtype=np.float32) for logit in logits]
     members = {
-        name: MemberAnalysis(sigmoid(z), z, 0.0, cam, cam[::8, ::8], z / len(logits))
+        name: MemberAnalysis(sigmoid(z), z, 0.0, cam, cam[::8, ::8], 1 / len(logits))
         for name, z, cam in zip(names, logits, flat, strict=True)
     }
     logit = sum(m.share for m in members.values())
