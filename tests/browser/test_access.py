@@ -129,6 +129,15 @@ def test_an_address_opens_a_part_and_follows_what_is_opened(opened, address):
     page.click("[data-index='0']")
     page.wait_for_selector(".lv-result")
     assert page.url == f"{address}/?tab=analyse"
+    # Back leads through what was open; the result stays where it was.
+    page.go_back()
+    page.wait_for_selector("#lv-part-guess .lv-teacher", state="visible")
+    page.go_back()
+    page.wait_for_selector("#lv-part-line .lv-teacher", state="visible")
+    for _ in range(2):
+        page.go_forward()
+    page.wait_for_selector(".lv-result", state="visible")
+    assert page.url == f"{address}/?tab=analyse"
 
 
 @pytest.mark.parametrize(("around", "shown"), [("huggingface.co", True), ("elsewhere.example", False)])

@@ -1,6 +1,6 @@
 // Runs once, when the page opens: its language, and the tab and the part of the lesson that the address names
-// (?tab=teach&part=twin). The address follows what is opened, so that it can be sent to a class. It holds
-// these words, the language if one was chosen (lang=de), and nothing of a picture.
+// (?tab=teach&part=twin). The address follows what is opened, so that it can be sent to a class, and Back leads to
+// what was open before. It holds these words, the language if one was chosen (lang=de), and nothing of a picture.
 
 const page = document.documentElement;
 // Larger, for a projector.
@@ -8,13 +8,13 @@ if (new URLSearchParams(location.search).has('projector')) document.body.classLi
 page.lang = element.querySelector('[lang]').lang;
 
 const wanted = new URLSearchParams(location.search);
-const keep = (words) => {
+const keep = (words, how = 'replaceState') => {
   const address = new URL(location.href);
   for (const [key, word] of Object.entries(words)) {
     if (word) address.searchParams.set(key, word);
     else address.searchParams.delete(key);
   }
-  history.replaceState(history.state, '', address);
+  if (address.href !== location.href) history[how](history.state, '', address);
 };
 
 const named = (tab) => /^[a-z]+$/.test(tab) && document.querySelector(`[role="tab"]#lv-tab-${tab}-button`);
@@ -48,14 +48,23 @@ document.addEventListener('click', (event) => {
   if (link) {
     // The page stays, with what is on it.
     event.preventDefault();
+    keep({ tab: link.dataset.tab, part: '' }, 'pushState');
     named(link.dataset.tab).click();
     window.scrollTo({ top: 0 });
   }
+  // What someone opens can be gone back from; what the address opened is there already.
+  const how = event.isTrusted ? 'pushState' : 'replaceState';
   const tab = target.closest('[role="tab"]');
   const button = target.closest('.lv-nav [data-part]');
   if (tab) {
     const name = tab.id.replace(/^lv-tab-|-button$/g, '');
-    keep({ tab: name, part: name === 'teach' && page.dataset.part });
+    keep({ tab: name, part: name === 'teach' && page.dataset.part }, how);
   }
-  if (button) keep({ tab: 'teach', part: button.dataset.part });
+  if (button) keep({ tab: 'teach', part: button.dataset.part }, how);
+});
+
+window.addEventListener('popstate', () => {
+  const before = new URLSearchParams(location.search);
+  named(before.get('tab') || 'analyse')?.click();
+  part(before.get('part') || '')?.click();
 });
