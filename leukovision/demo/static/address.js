@@ -65,6 +65,6 @@ document.addEventListener('click', (event) => {
 
 window.addEventListener('popstate', () => {
   const before = new URLSearchParams(location.search);
-  named(before.get('tab') || 'analyse')?.click();
-  part(before.get('part') || '')?.click();
+  const buttons = [named(before.get('tab') || 'analyse'), part(before.get('part') || '')];
+  buttons.filter(Boolean).forEach((button) => button.click());
 });
