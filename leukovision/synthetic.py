@@ -100,11 +100,8 @@ def paint(recipe: CellRecipe, seed: int = 0, size: int = FRAME) -> NDArray[np.ui
     angles = phase + np.pi * np.array([0, 1, 0.5, 1.5]) + jitter
     for k in range(int(recipe.nucleoli)):
         away = distance[k] * np.interp(angles[k], turns, nucleus_edge, period=2 * np.pi)
-        spread = radius[k] * size_of_nucleus
         gap = np.hypot(x - away * np.cos(angles[k]), y - away * np.sin(angles[k]))
-        gap = gap * (1 + 0.12 * coarse) / spread
-        # A pale disc in a slightly darker collar, as chromatin gathers around a nucleolus.
-        texture += depth[k] * (0.5 * np.exp(-((gap - 1.5) ** 2) / 0.1) - 2.6 / (1 + gap**6))
+        texture += depth[k] * _nucleolus(gap * (1 + 0.12 * coarse) / (radius[k] * size_of_nucleus))
 
     nucleus = special.expit(to_nucleus / 1.6)
     whole = special.expit((to_cell + 1) / 0.8)  # the cut runs just inside the blurred edge
@@ -119,6 +116,30 @@ def paint(recipe: CellRecipe, seed: int = 0, size: int = FRAME) -> NDArray[np.ui
     azure, eosin = dyes
     azure = azure * (1 - 0.45 * recipe.hue) + whole * (0.2 * rim + nucleus * (0.03 * tint - 0.05))
     eosin = eosin * (1 + 0.15 * recipe.hue) - whole * (0.2 * rim + nucleus * (0.03 * tint - 0.05))
+    light = _light(recipe, azure, eosin, fringe, white[0, box, box])
+    light *= np.clip(0.7 + 0.2 * to_cell, 0, 1)[..., None]  # black creeps in at the cut
+
+    picture = np.zeros((FRAME, FRAME, 3), np.uint8)
+    kept = np.clip(light.round(), 1, 255).astype(np.uint8)
+    picture[box, box] = np.where(to_cell[..., None] > 0, kept, 0)
+    return picture if size == FRAME else _resized(picture, size)
+
+
+def _nucleolus(gap: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What one adds to the texture, by the distance from its middle, in radii: a pale disc in a slightly
+    darker collar, as chromatin gathers around it."""
+    collar, disc = 0.5 * np.exp(-((gap - 1.5) ** 2) / 0.1), 2.6 / (1 + gap**6)
+    return np.asarray(collar - disc)
+
+
+def _light(
+    recipe: CellRecipe,
+    azure: NDArray[np.float32],
+    eosin: NDArray[np.float32],
+    fringe: NDArray[np.int64],
+    grain: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """What a camera sees, (h, w, 3), of both dyes and noise, (h, w) each; the fringe has two ways, in px."""
     strength = 0.6 + 0.8 * recipe.stain
     density = SLIDE + strength * (azure[..., None] * AZURE + eosin[..., None] * EOSIN)
     light = 255 * np.exp(-density)
@@ -127,14 +148,12 @@ def paint(recipe: CellRecipe, seed: int = 0, size: int = FRAME) -> NDArray[np.ui
         light[..., channel] = np.roll(light[..., channel], way * fringe, (0, 1))
     if recipe.blur:
         light = ndimage.gaussian_filter(light, (recipe.blur, recipe.blur, 0))
-    light += 0.8 * white[0, box, box, None]  # grain of the camera
-    light *= np.clip(0.7 + 0.2 * to_cell, 0, 1)[..., None]  # black creeps in at the cut
+    light += 0.8 * grain[..., None]
+    return light
 
-    picture = np.zeros((FRAME, FRAME, 3), np.uint8)
-    kept = np.clip(light.round(), 1, 255).astype(np.uint8)
-    picture[box, box] = np.where(to_cell[..., None] > 0, kept, 0)
-    if size == FRAME:
-        return picture
+
+def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(FRAME, FRAME, 3), black around the cell -> (size, size, 3), cut out again: no edge half black."""
     opaque = np.where(picture[..., :1], 255, 0).astype(np.uint8)
     clear = Image.fromarray(np.dstack([picture, opaque]))
     resized = np.asarray(clear.resize((size, size), Image.Resampling.BILINEAR))

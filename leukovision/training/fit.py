@@ -12,7 +12,7 @@ from typing import Any
 from leukovision import artifact
 from leukovision.backbones import BACKBONES, is_ensemble
 from leukovision.question import OURS, Question
-from leukovision.training import fine_tune, linear_probe
+from leukovision.training import fine_tuning_loop, linear_probe
 from leukovision.training.dataset import Image
 from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
@@ -62,7 +62,7 @@ def fit(
     for backbone in backbones:
         if not (out / f"{backbone}.safetensors").exists():
             if backbone in recipe.layers:
-                fine_tune.train(backbone, images, out, recipe, weights, progress)
+                fine_tuning_loop.train(backbone, images, out, recipe, weights, progress)
             else:
                 features = cache or out / "features"
                 linear_probe.train(backbone, images, out, recipe, weights, features, progress)
