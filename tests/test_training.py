@@ -1,22 +1,34 @@
 """Images -> an ensemble's folder: learns, says who was held out, and sees each image only once."""
 
-import os
 import shutil
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from leukovision import artifact, load_ensemble, read_cell, synthetic
 from leukovision.backbones import Standard, build, set_standard
+from leukovision.cli import app
 from leukovision.hub import EMBEDDED
 from leukovision.preprocessing import Input, coarse_chroma
+from leukovision.training import dataset, fine_tune
+from leukovision.training.fit import fit
+from leukovision.training.recipe import Recipe
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few() -> Iterator[None]:
+    """What is claimed does not hang on how many batches statistics are taken from, or when a run is saved."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fine_tune, "STATISTICS", 2)
+        patch.setattr(fine_tune, "_SAVED_EVERY", 4)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +44,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(data: Path, out: Path, *more: str) -> list[str]:
-    small = ["--backbone", "inception_v3", "--backbone-weights", "none", "--size", "96", "--samples", "960"]
-    return [sys.executable, "-m", "leukovision", "train", str(data), "--out", str(out), *small, *more]
+def trains(data: Path, out: Path, *more: str, weights: str = "none") -> str:
+    """What `leukovision train` says of a small network, in this process; "" if it trained one."""
+    small = ["--backbone", "inception_v3", "--backbone-weights", weights, "--size", "96"]
+    done = CliRunner().invoke(app, ["train", str(data), "--out", str(out), *small, *more])
+    assert done.exit_code in (0, 2), done.output
+    return " ".join(done.output.split()) if done.exit_code else ""
 
 
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ensemble of one, trained without subjects 1 and H1."""
     out = tmp_path_factory.mktemp("trained") / "one"
-    run = command(data, out, "--hold-out", "1,H1", "--name", "one", "--features", str(out.parent / "kept"))
-    subprocess.run(run, check=True, capture_output=True)
+    features = str(out.parent / "kept")
+    assert trains(data, out, "--hold-out", "1,H1", "--name", "one", "--features", features) == ""
     return out
 
 
@@ -60,29 +75,26 @@ def test_a_run_that_was_killed_before_it_said_how_cells_look_goes_on(
     whole = artifact.read_manifest(out)
     artifact.write_manifest(out, whole.model_copy(update={"domain": None}))
     (out / whole.domain.file).unlink()
-    run = command(data, out, "--hold-out", "1,H1", "--name", "one")
-    subprocess.run(run, check=True, capture_output=True)
+    assert trains(data, out, "--hold-out", "1,H1", "--name", "one") == ""
     assert artifact.read_manifest(out) == whole
-    again = subprocess.run(run, capture_output=True, text=True)
-    assert again.returncode != 0 and "holds an ensemble already" in again.stderr
+    assert "holds an ensemble already" in trains(data, out, "--hold-out", "1,H1", "--name", "one")
 
 
-def test_a_training_goes_on_from_an_ensemble_s_networks(data: Path, tmp_path: Path) -> None:
-    few = ["--preset", "mixed", "--samples", "16", "--rate", "1e-9"]
-    how = [part if part != "none" else "embedded" for part in command(data, tmp_path / "on", *few)]
-    subprocess.run(how, check=True, capture_output=True)
+def test_a_training_goes_on_from_an_ensemble_s_networks(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ("--samples", "16", "--rate", "1e-9", "--sample", "20")
+    assert trains(data, tmp_path / "on", "--preset", "mixed", *few, weights="embedded") == ""
     own = artifact.read_manifest(EMBEDDED)
     assert artifact.read_manifest(tmp_path / "on").training["start"] == f"{own.name} {own.version}"
     file = "inception_v3.safetensors"
     was, now = artifact.read_tensors(EMBEDDED / file), artifact.read_tensors(tmp_path / "on" / file)
     for name in (name for name in now if name.endswith(".kernel")):
         assert np.abs(now[name].astype(float) - was[name]).max() <= 2e-3 * np.abs(was[name]).max(), name
-    how[how.index("embedded")] = "elsewhere"
-    how[how.index("mixed")] = "compact"
-    (tmp_path / "elsewhere").symlink_to(EMBEDDED)
-    how[how.index(str(tmp_path / "on"))] = str(tmp_path / "off")
-    run = subprocess.run(how, capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 2 and "cut at mixed7" in " ".join(run.stderr.split())
+    monkeypatch.chdir(tmp_path)
+    Path("elsewhere").symlink_to(EMBEDDED)
+    said = trains(data, tmp_path / "off", "--preset", "compact", *few, weights="elsewhere")
+    assert "cut at mixed7" in said
 
 
 def test_an_ensemble_learns_to_tell_its_training_cells_apart(data: Path, trained: Path) -> None:
@@ -103,7 +115,7 @@ def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
     assert len(kept) == 2  # of the cells as they are, and of their changed copies
     before = [file.stat().st_mtime_ns for file in kept]
     more = ("--hold-out", "1,H1", "--features", str(trained.parent / "kept"))
-    subprocess.run(command(data, tmp_path / "again", *more), check=True, capture_output=True)
+    assert trains(data, tmp_path / "again", *more) == ""
     assert [file.stat().st_mtime_ns for file in kept] == before
     first, again = (
         artifact.read_tensors(f / "inception_v3.safetensors") for f in (trained, tmp_path / "again")
@@ -114,49 +126,41 @@ def test_what_the_backbones_saw_is_kept_and_gives_the_same_result(
 def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_result(
     data: Path, tmp_path: Path
 ) -> None:
-    once, again = (
-        [*command(data, tmp_path / name, "--preset", "whole"), "--samples", "416"]
-        for name in ("once", "again")
-    )
-    file = "inception_v3.checkpoint.npz"
-    first = subprocess.Popen(once, stderr=subprocess.DEVNULL)
-    until, made, checkpoint = time.monotonic() + 500, tmp_path / "once" / file, tmp_path / "again" / file
-    while not made.exists() and first.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    # What is on the disk now is all that a run which is killed here would leave.
-    checkpoint.parent.mkdir()
-    os.link(made, checkpoint)
-    shutil.copytree(tmp_path / "once" / "logs", tmp_path / "again" / "logs")
-    assert first.wait(timeout=500) == 0 and not made.exists()
-    other = subprocess.run([*again, "--seed", "2"], capture_output=True, text=True)
-    assert other.returncode == 2 and "another recipe" in other.stderr
-    subprocess.run(again, check=True, capture_output=True, timeout=400)
-    assert not checkpoint.exists()
-    one, two = (artifact.read_tensors(tmp_path / f / "inception_v3.safetensors") for f in ("once", "again"))
-    assert all(np.abs(tensor - two[name]).max() <= 2e-2 for name, tensor in one.items())
-    losses = [
-        float(line.split(",")[2])
-        for line in (tmp_path / "once" / "logs" / "inception_v3.csv").read_text().splitlines()[1:]
-    ]
-    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+    images, once, again = dataset.read_images(data)[::11], tmp_path / "once", tmp_path / "again"
+    recipe = Recipe.of("whole", input={"size": 75}, samples=10 * 8, batch=8, rate=1e-3)
+
+    def leave(_: str, done: int, *__: object) -> None:
+        """What is on the disk after six steps is all that a run which is killed there would leave."""
+        if done == 6:
+            shutil.copytree(once, again)
+
+    fit(images, once, recipe, ["xception"], progress=leave)
+    with pytest.raises(ValueError, match="another recipe"):
+        fit(images, again, replace(recipe, seed=2), ["xception"])
+    steps: list[int] = []
+    fit(images, again, recipe, ["xception"], progress=lambda _, done, *__: steps.append(done))
+    assert steps == [5, 6, 7, 8, 9, 10]
+    assert not [*once.glob("*.checkpoint.npz"), *again.glob("*.checkpoint.npz")]
+    one, two = (artifact.read_tensors(folder / "xception.safetensors") for folder in (once, again))
+    assert all(np.abs(tensor - two[name]).max() <= 1e-3 for name, tensor in one.items())
+    lines = (once / "logs" / "xception.csv").read_text().splitlines()[1:]
+    losses = [float(line.split(",")[2]) for line in lines]
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-3)  # it starts from nothing
+    assert np.mean(losses[1:]) < 0.95 * losses[0]
 
 
 def test_an_ensemble_is_not_overwritten(data: Path, trained: Path) -> None:
-    again = subprocess.run(command(data, trained), capture_output=True, text=True)
-    assert again.returncode == 2 and "another --out" in again.stderr
+    assert "another --out" in trains(data, trained)
 
 
 def test_two_trainings_do_not_write_one_folder(data: Path, tmp_path: Path) -> None:
     with artifact.alone(tmp_path):
-        again = subprocess.run(command(data, tmp_path), capture_output=True, text=True)
-    assert again.returncode == 2 and "another command is writing there" in again.stderr
+        assert "another command is writing there" in trains(data, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_starting_weights_that_are_not_there_are_named(data: Path, tmp_path: Path) -> None:
-    how = [part if part != "none" else str(tmp_path) for part in command(data, tmp_path / "out")]
-    run = subprocess.run(how, capture_output=True, text=True)
-    assert run.returncode == 2 and "inception_v3*.weights.h5" in run.stderr
+    assert "inception_v3*.weights.h5" in trains(data, tmp_path / "out", weights=str(tmp_path))
 
 
 def test_every_channel_enters_the_head_with_mean_0_and_spread_1_or_not_at_all() -> None:
