@@ -29,8 +29,8 @@ OTHER = Question("lymphocyte", "other")
 
 
 def disease(text: str) -> list[str]:
-    """What in a text is of the embedded ensemble's question; "all" in lower case is a word like any other."""
-    return [found[0] for found in LEUKAEMIA.finditer(text) if found[0] != "all"]
+    """What in a text is of the embedded ensemble's question; "all" and "All" are words like any other."""
+    return [found[0] for found in LEUKAEMIA.finditer(text) if found[0] not in ("all", "All")]
 
 
 def test_words_come_from_the_manifest_in_the_language_or_english_or_from_the_names(lymphocytes: Path) -> None:

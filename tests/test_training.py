@@ -15,7 +15,7 @@ from leukovision.backbones import Standard, build, set_standard
 from leukovision.cli import app
 from leukovision.hub import EMBEDDED
 from leukovision.preprocessing import Input, coarse_chroma
-from leukovision.training import dataset, fine_tune
+from leukovision.training import dataset, fine_tuning_loop
 from leukovision.training.fit import fit
 from leukovision.training.recipe import Recipe
 
@@ -26,8 +26,8 @@ INPUT = Input(geometry="fill", size=256, colour="standardised")
 def _few() -> Iterator[None]:
     """What is claimed does not hang on how many batches statistics are taken from, or when a run is saved."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fine_tune, "STATISTICS", 2)
-        patch.setattr(fine_tune, "_SAVED_EVERY", 4)
+        patch.setattr(fine_tuning_loop, "STATISTICS", 2)
+        patch.setattr(fine_tuning_loop, "_SAVED_EVERY", 4)
         yield
 
 
