@@ -52,17 +52,17 @@ def test_a_run_killed_with_features_half_saved_goes_on_and_damaged_ones_are_refu
     here = str(Path(__file__).parent)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(data), str(tmp_path / "kept"), here])
     assert killed.returncode == -9
-    images, seen = dataset.read_images(data), []
+    images, seen, same = dataset.read_images(data), [], network()
     (path,) = (tmp_path / "kept").glob("*.npz")
     assert len(array_file.read(path)["sha256"]) == 4
-    found = features.pooled(network(), images, INPUT, tmp_path / "kept", seen.append)
+    found = features.pooled(same, images, INPUT, tmp_path / "kept", seen.append)
     assert seen == [8] and len(array_file.read(path)["sha256"]) == 8
-    assert np.abs(found - features.pooled(network(), images, INPUT, tmp_path / "anew")).max() < 1e-5
+    assert np.abs(found - features.pooled(same, images, INPUT, tmp_path / "anew")).max() < 1e-5
     whole = path.read_bytes()
     for place in (0, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(ValueError, match=rf"{path.name}: is damaged.*; delete it"):
-            features.pooled(network(), images, INPUT, tmp_path / "kept")
+            features.pooled(same, images, INPUT, tmp_path / "kept")
     for content in (b"", whole[:-1], whole[:100]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is damaged"):
@@ -70,4 +70,4 @@ def test_a_run_killed_with_features_half_saved_goes_on_and_damaged_ones_are_refu
     # Other numbers in a file that numpy could read.
     np.savez(path, sha256=np.array([one.sha256 for one in images]), features=np.zeros_like(found))
     with pytest.raises(ValueError, match="is damaged"):
-        features.pooled(network(), images, INPUT, tmp_path / "kept")
+        features.pooled(same, images, INPUT, tmp_path / "kept")
