@@ -32,27 +32,26 @@ FILES = {path.name: path.read_bytes() for path in EMBEDDED.iterdir() if path.is_
 MEMBER = json.loads(FILES["ensemble.json"])["members"][0]
 
 PULL = """
-import sys
+import json, sys
 from leukovision import hub
 from leukovision.artifact import StoreError
-from leukovision.cli import app
 hub.PATIENCE = 1
-try:
-    found = hub.find(sys.argv[1])
-    print(found.origin, found.folder, found.note, sep="\\n")
-except StoreError as error:
-    print(error)
-    sys.exit(2)
+for name in sys.argv[1:]:
+    try:
+        found = hub.find(name)
+        print(json.dumps([found.origin, str(found.folder), found.note]))
+    except StoreError as error:
+        print(json.dumps(str(error)))
 """
 
 JUDGE = """
 import hashlib, sys
 import numpy as np
-from leukovision import load_ensemble, read_cell, synthetic
-for name in sys.argv[1:]:
-    (found,) = load_ensemble(name).analyse([read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))])
-    print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
-    print(found.ensemble)
+from leukovision import hub, load_ensemble, read_cell, synthetic
+print(hub.find(sys.argv[2]).origin)
+(found,) = load_ensemble(sys.argv[1]).analyse([read_cell(synthetic.paint(synthetic.CellRecipe(), seed=3))])
+print(repr(found.p_all), hashlib.sha256(np.ascontiguousarray(found.cam)).hexdigest())
+print(found.ensemble)
 """
 
 EXAMPLES = """
@@ -61,11 +60,13 @@ logging.basicConfig(stream=sys.stdout)
 from leukovision import hub
 hub.PATIENCE = 1
 from leukovision.demo.examples import find_examples
-found = find_examples(sys.argv[1])
-print(found.origin, found.are_drawn, found.cells[0].name)
+for name in sys.argv[1:]:
+    found = find_examples(name)
+    print(found.origin, found.are_drawn, found.cells[0].name)
 """
 
 Run = Callable[..., tuple[int, list[str]]]
+Pull = Callable[..., list]
 
 
 @pytest.fixture
@@ -95,21 +96,30 @@ def run(server: FakeHub, tmp_path: Path) -> Run:
     return go
 
 
+@pytest.fixture
+def pull(run: Run) -> Pull:
+    """Pull names one after the other: of each its origin, folder and note, or the sentence of an error."""
+
+    def go(*names: str, code: str = PULL, **variables: str) -> list:
+        status, lines = run("-c", code, *names, **variables)
+        assert status == 0, lines
+        return [json.loads(line) for line in lines]
+
+    return go
+
+
 def with_manifest(**changes: object) -> dict[str, bytes]:
     return FILES | {"ensemble.json": json.dumps(json.loads(FILES["ensemble.json"]) | changes).encode()}
 
 
-def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_pulled(server, run):
+def test_a_name_is_resolved_to_the_full_commit_and_only_an_ensembles_files_are_pulled(server, pull):
     sha = server.commit("me/leuko", FILES | {"malware.pkl": b"x", "notes.txt": b"x"})
-    status, lines = run("-c", PULL, "me/leuko")
-    assert status == 0 and lines[0] == f"me/leuko@{sha}"
-    pulled = {path.name for path in Path(lines[1]).iterdir()}
-    assert pulled == set(FILES)
-    for revision in ("main", sha):
-        status, lines = run("-c", PULL, f"me/leuko@{revision}")
-        assert lines[0] == f"me/leuko@{sha}"
+    ((origin, folder, _),) = pull("me/leuko")
+    assert origin == f"me/leuko@{sha}"
+    assert {path.name for path in Path(folder).iterdir()} == set(FILES)
     before = len(server.asked)
-    run("-c", PULL, "me/leuko")
+    again = pull("me/leuko@main", f"me/leuko@{sha}", "me/leuko")
+    assert [one[0] for one in again] == [f"me/leuko@{sha}"] * 3
     assert len(server.asked) == before  # all of it was in the cache
 
 
@@ -132,15 +142,15 @@ def test_published_ensemble_gives_bit_identical_probabilities_and_maps(server, r
     status, lines = run("-c", EXAMPLES, "me/leuko")
     assert lines[-1] == f"{origin} False {name}"
     server.fault = "500"
-    assert run("-c", EXAMPLES, "me/leuko")[1][-1] == lines[-1]  # it was pulled before
-    status, lines = run("-c", EXAMPLES, "me/other")
+    _, (*_, cached, why, drawn) = run("-c", EXAMPLES, "me/leuko", "me/other")
     server.fault = ""
-    assert "me/other: the Hub" in " ".join(lines) and lines[-1].startswith(" True drawn")
+    assert cached == lines[-1]  # it was pulled before
+    assert "me/other: the Hub" in why and drawn.startswith(" True drawn")
     (own,) = ensemble.analyse([read_cell(picture)])
     digest = hashlib.sha256(np.ascontiguousarray(own.cam)).hexdigest()
     status, lines = run("-c", JUDGE, pinned, "me/leuko@v1.2")
     whose = f"{ensemble.manifest.name} {ensemble.manifest.version} ({pinned})"
-    assert lines[-4:] == [f"{own.p_all!r} {digest}", whose] * 2
+    assert lines[-3:] == [pinned, f"{own.p_all!r} {digest}", whose]  # its tag is the same commit
 
 
 def said(*command: str | Path) -> tuple[int, str]:
@@ -195,78 +205,71 @@ def test_a_password_of_another_form_is_refused():
 @pytest.mark.parametrize(
     ("fault", "words"), [("500", "answered with an error (500)"), ("stall", "cannot be reached")]
 )
-def test_without_the_hub_the_cached_copy_is_used_and_said(server, run, fault, words):
+def test_without_the_hub_the_cached_copy_is_used_and_said(server, pull, fault, words):
     sha = server.commit("me/leuko", FILES)
-    run("-c", PULL, "me/leuko")
+    pull("me/leuko")
     server.fault = fault
-    status, lines = run("-c", PULL, "me/leuko")
-    assert status == 0 and lines[0] == f"me/leuko@{sha}"
-    assert words in lines[2] and "the copy in the cache is used" in lines[2]
-    status, lines = run("-c", PULL, "me/other")
-    assert status == 2 and words in lines[0] and "no copy of it in the cache" in lines[0]
+    (origin, _, note), refused = pull("me/leuko", "me/other")
+    assert origin == f"me/leuko@{sha}"
+    assert words in note and "the copy in the cache is used" in note
+    assert words in refused and "no copy of it in the cache" in refused
 
 
-def test_offline_the_cached_copy_is_used_and_said(server, run):
+def test_offline_the_cached_copy_is_used_and_said(server, pull):
     sha = server.commit("me/leuko", FILES)
-    run("-c", PULL, "me/leuko")
+    pull("me/leuko")
     server.asked.clear()
-    status, lines = run("-c", PULL, "me/leuko", HF_HUB_OFFLINE="1")
-    assert status == 0 and lines[0] == f"me/leuko@{sha}"
-    assert "the copy in the cache is used" in lines[2]
+    ((origin, _, note),) = pull("me/leuko", HF_HUB_OFFLINE="1")
+    assert origin == f"me/leuko@{sha}"
+    assert "the copy in the cache is used" in note
     assert not server.asked
 
 
-def test_private_and_gated_repositories_want_a_token(server, run):
-    for repo, kind, words in (
-        ("me/mine", server.private, "none that you may see"),
-        ("me/gate", server.gated, "access must be asked"),
-    ):  # fmt: skip
-        sha = server.commit(repo, FILES)
-        kind.add(repo)
-        status, lines = run("-c", PULL, repo)
-        assert status == 2 and words in lines[0]
-        status, lines = run("-c", PULL, repo, HF_TOKEN=TOKEN)
-        assert status == 0 and lines[0] == f"{repo}@{sha}"
+def test_private_and_gated_repositories_want_a_token(server, pull):
+    names = ["me/mine", "me/gate"]
+    whole = [f"{name}@{server.commit(name, FILES)}" for name in names]
+    server.private.add("me/mine")
+    server.gated.add("me/gate")
+    mine, gate = pull(*names)
+    assert "none that you may see" in mine and "access must be asked" in gate
+    assert [origin for origin, *_ in pull(*names, HF_TOKEN=TOKEN)] == whole
 
 
-def test_what_is_not_there_is_said(server, run):
+def test_what_is_not_there_is_said(server, pull):
     server.commit("me/leuko", FILES)
     server.commit("me/else", {"config.json": b"{}"})
-    for name, words in (
-        ("me/nothing", "no folder of that name is here, and no repository on the Hub"),
-        ("me/leuko@v9", "no such revision"),
-        ("me/else", "not an ensemble, the repository has no ensemble.json"),
-    ):
-        status, lines = run("-c", PULL, name)
-        assert status == 2 and lines[0].startswith(f"{name}: ") and words in lines[0]
+    words = {
+        "me/nothing": "no folder of that name is here, and no repository on the Hub",
+        "me/leuko@v9": "no such revision",
+        "me/else": "not an ensemble, the repository has no ensemble.json",
+    }
+    for said, (name, why) in zip(pull(*words), words.items(), strict=True):
+        assert said.startswith(f"{name}: ") and why in said
 
 
 @pytest.mark.parametrize("fault", ["cut", "stall"])
-def test_a_file_that_breaks_off_is_never_used_and_the_next_try_goes_on(server, run, fault):
+def test_a_file_that_breaks_off_is_never_used_and_the_next_try_goes_on(server, pull, fault):
     sha = server.commit("me/leuko", FILES)
     server.cut, server.fault = "inception_v3.safetensors", fault
-    status, lines = run("-c", PULL, "me/leuko")
-    assert status == 2 and lines[-1].startswith("me/leuko: "), lines
+    (said,) = pull("me/leuko")
+    assert said.startswith("me/leuko: ")
     server.cut = server.fault = ""
-    status, lines = run("-c", PULL, "me/leuko")
-    assert status == 0 and lines[0] == f"me/leuko@{sha}"
-    assert all((Path(lines[1]) / name).read_bytes() == content for name, content in FILES.items())
+    ((origin, folder, _),) = pull("me/leuko")
+    assert origin == f"me/leuko@{sha}"
+    assert all((Path(folder) / name).read_bytes() == content for name, content in FILES.items())
 
 
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        (with_manifest(format=99), "newer"),
-        (with_manifest(members=[{**MEMBER, "file": "../x"}]), "file"),
-        ({**FILES, "ensemble.json": b"no json"}, "not JSON"),
-        ({k: v for k, v in FILES.items() if k != "xception.safetensors"}, "xception.safetensors"),
-    ],
-    ids=["newer", "path", "json", "missing"],
-)  # fmt: skip
-def test_a_manifest_that_is_wrong_is_refused_while_pulling(server, run, files, words):
-    server.commit("me/leuko", files)
-    status, lines = run("-c", PULL, "me/leuko")
-    assert status == 2 and words in lines[0]
+def test_a_manifest_that_is_wrong_is_refused_while_pulling(server, pull):
+    wrong = {
+        "newer": with_manifest(format=99),
+        "file": with_manifest(members=[{**MEMBER, "file": "../x"}]),
+        "not JSON": FILES | {"ensemble.json": b"no json"},
+        "xception.safetensors": {k: v for k, v in FILES.items() if k != "xception.safetensors"},
+    }
+    for number, files in enumerate(wrong.values()):
+        server.commit(f"me/leuko{number}", files)
+    for said, words in zip(pull(*(f"me/leuko{number}" for number in range(4))), wrong, strict=True):
+        assert words in said
 
 
 def test_tensors_that_are_wrong_are_refused_by_the_command_line(tmp_path):
@@ -278,11 +281,11 @@ def test_tensors_that_are_wrong_are_refused_by_the_command_line(tmp_path):
     assert status == 2 and "sha256" in words
 
 
-def test_a_file_that_cannot_be_written_is_said(server, run):
+def test_a_file_that_cannot_be_written_is_said(server, pull):
     server.commit("me/leuko", FILES)
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n{PULL}"
-    status, lines = run("-c", limited, "me/leuko")
-    assert status == 2 and lines[-1].startswith("me/leuko: ")
+    (said,) = pull("me/leuko", code=limited)
+    assert said.startswith("me/leuko: ")
 
 
 def test_the_page_stays_up_on_the_embedded_ensemble_and_says_so(tmp_path, monkeypatch):
@@ -306,7 +309,7 @@ def test_the_page_is_there_while_it_pulls_says_so_and_stays_up_when_the_hub_fail
         assert found["note"].startswith("me/leuko: ") and "The embedded ensemble is used" in found["note"]
 
 
-def test_a_full_disk_is_said(server, run, tmp_path):
+def test_a_full_disk_is_said(server, pull, tmp_path):
     server.commit("me/leuko", FILES)
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -315,29 +318,28 @@ def test_a_full_disk_is_said(server, run, tmp_path):
     ).returncode:
         pytest.skip("no small disk can be made here")
     try:
-        status, lines = run("-c", PULL, "me/leuko", HF_HOME=str(disk))
+        said = pull("me/leuko", HF_HOME=str(disk))
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
-    assert status == 2 and lines[-1] == "me/leuko: the disk is full; make room where HF_HOME lies.", lines
+    assert said == ["me/leuko: the disk is full; make room where HF_HOME lies."]
 
 
-def test_a_cache_that_cannot_be_written_is_used_as_it_is(server, run, tmp_path):
+def test_a_cache_that_cannot_be_written_is_used_as_it_is(server, pull, tmp_path):
     sha, disk = server.commit("me/leuko", FILES), tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True).returncode:
         pytest.skip("no disk can be made here")
     try:
-        assert run("-c", PULL, "me/leuko", HF_HOME=str(disk))[0] == 0
+        assert pull("me/leuko", HF_HOME=str(disk))[0][0] == f"me/leuko@{sha}"
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         newer = server.commit("me/leuko", with_manifest(version="9"))
         server.commit("me/other", FILES)
-        status, lines = run("-c", PULL, "me/leuko", HF_HOME=str(disk))
-        other, said = run("-c", PULL, "me/other", HF_HOME=str(disk))
+        (origin, _, note), other = pull("me/leuko", "me/other", HF_HOME=str(disk))
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
-    assert newer != sha and status == 0 and lines[0] == f"me/leuko@{sha}"
-    assert "cannot be written" in lines[2] and "the copy in the cache is used" in lines[2]
-    assert other == 2 and "cannot be written" in said[-1] and "no copy of it in the cache" in said[-1]
+    assert newer != sha and origin == f"me/leuko@{sha}"
+    assert "cannot be written" in note and "the copy in the cache is used" in note
+    assert "cannot be written" in other and "no copy of it in the cache" in other
 
 
 def test_a_folder_is_never_looked_for_on_the_hub(tmp_path, monkeypatch):
