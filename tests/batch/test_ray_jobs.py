@@ -14,18 +14,18 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leukovision import Ensemble, batch, hub
+from leukovision import batch, hub
 from leukovision.batch import ray_jobs
 
 SIZE = 5
 
 
-def kill_one_worker(first_part: Path, killed: list[int]) -> None:
-    """As soon as there is a part."""
+def kill_one_worker(part: Path, killed: list[int]) -> None:
+    """As soon as there is that part."""
     until = time.monotonic() + 600
     while not killed and time.monotonic() < until:
         time.sleep(0.05)
-        for process in Path("/proc").glob("[0-9]*") if first_part.exists() else ():
+        for process in Path("/proc").glob("[0-9]*") if part.exists() else ():
             try:
                 if process.joinpath("cmdline").read_bytes().startswith(b"ray::MapWorker"):
                     os.kill(int(process.name), signal.SIGKILL)
@@ -50,7 +50,7 @@ def files(real_cells: list[Path], tmp_path_factory: pytest.TempPathFactory) -> l
     (home / "folder").mkdir()
     for path in real_cells[:12]:
         shutil.copy(path, home / "folder")
-    (home / "folder" / "broken.png").write_bytes(b"nothing")
+    (home / "folder" / "z broken.png").write_bytes(b"nothing")  # the last of the folder
     with zipfile.ZipFile(home / "cells.zip", "w") as archive:
         for path in real_cells[12:18]:
             archive.write(path, path.name)
@@ -62,24 +62,38 @@ def files(real_cells: list[Path], tmp_path_factory: pytest.TempPathFactory) -> l
     return batch.find([home / "folder", home / "cells.zip", home / "cells.parquet"])
 
 
-def test_workers_say_what_one_process_says_also_when_one_is_killed(ensemble: Ensemble, files, tmp_path):
+def test_workers_say_what_one_process_says_also_when_one_stops_and_one_is_killed(ensemble, files, tmp_path):
     expected = [values(one.row) for one in batch.predictions(ensemble, files)]
     out, killed, told = tmp_path / "parts", [], []
-    killer = threading.Thread(target=kill_one_worker, args=(out / "cells" / "part-000000.parquet", killed))
+    parts = [out / "cells" / f"part-00000{number}.parquet" for number in range(6)]
+
+    def in_the_way(*_: int) -> None:
+        (out / "bad").write_text("a file where a folder has to be")
+
+    with pytest.raises(
+        OSError, match=r"^A worker of --ray stopped: [^\n]*bad[^\n]* the same command goes on"
+    ):
+        ray_jobs.judge(hub.find(), files, out, workers=1, progress=in_the_way, size=SIZE)
+    assert [part.exists() for part in parts] == [True, True, False, False, False, False]
+    (out / "bad").unlink()
+
+    first = {path: path.stat().st_mtime_ns for path in parts[:2]}
+    killer = threading.Thread(target=kill_one_worker, args=(parts[2], killed))
     killer.start()
     ray_jobs.judge(hub.find(), files, out, workers=2, progress=lambda *now: told.append(now), size=SIZE)
     killer.join()
     assert killed, "no worker was killed: the test shows nothing"
     assert [values(row) for row in ray_jobs.rows(files, out, SIZE)] == expected
-    assert told[0] == (0, len(files)) and told[-1] == (len(files), len(files))
+    assert told[0] == (2 * SIZE, len(files)) and told[-1] == (len(files), len(files))
     # Any reader of Parquet takes each folder as one table.
     assert parquet.read_table(out / "cells").num_rows == len(files) - 3
     bad = parquet.read_table(out / "bad").to_pylist()
-    assert [Path(row["file"]).name for row in bad] == ["broken.png", "empty.png", "no.png"]
+    assert [Path(row["file"]).name for row in bad] == ["z broken.png", "empty.png", "no.png"]
     assert all(row["error"].startswith(row["file"]) for row in bad)
 
     # What is there is not made again: with all parts there, no worker is even started.
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
+    assert made.items() > first.items()
     ray_jobs.judge(hub.find(), files, out, workers=2, size=SIZE)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == made
     with pytest.raises(FileExistsError, match="parts of other files"):
@@ -90,24 +104,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(files, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not made by --ray"):
         ray_jobs.judge(hub.find(), files, tmp_path)
-
-
-def test_what_stops_a_worker_is_one_sentence_and_its_parts_stay(files, tmp_path):
-    files = files[1:16]  # none of the first two parts has a file that cannot be read
-    out = tmp_path / "parts"
-    parts = [out / "cells" / f"part-00000{number}.parquet" for number in range(3)]
-
-    def in_the_way(*_: int) -> None:
-        (out / "bad").write_text("a file where a folder has to be")
-
-    with pytest.raises(
-        OSError, match=r"^A worker of --ray stopped: [^\n]*bad[^\n]* the same command goes on"
-    ):
-        ray_jobs.judge(hub.find(), files, out, workers=1, progress=in_the_way, size=SIZE)
-    assert [part.exists() for part in parts] == [True, True, False]
-    (out / "bad").unlink()
-    ray_jobs.judge(hub.find(), files, out, workers=1, size=SIZE)
-    assert all(part.exists() for part in parts)
 
 
 @pytest.mark.parametrize(
