@@ -40,14 +40,6 @@ def files(tmp_path_factory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.fixture(params=[(1366, 768), (390, 800)], ids=["laptop", "phone"])
-def tab(page, request):
-    page.set_viewport_size({"width": request.param[0], "height": request.param[1]})
-    page.get_by_role("tab", name="Batch").click()
-    page.wait_for_selector(".lv-batch", state="visible")
-    return page
-
-
 def column(page, place: int) -> list[str]:
     return page.locator(f".lv-rows tbody :is(td, th):nth-child({place})").all_text_contents()
 
@@ -59,33 +51,36 @@ def keep(page, kind: str, path: Path) -> Path:
     return path
 
 
-def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, ensemble):
-    tab.set_input_files(".lv-files", files)
-    state(tab, "Done")
-    assert "more.zip: left out, as no pictures: 1 .txt." in tab.locator(".lv-batch-state").text_content()
-    assert tab.evaluate("document.documentElement.scrollWidth") == tab.viewport_size["width"]
-    assert tab.locator(".lv-batch-speed").text_content() == "20 of 20"
-    names = [words.split(".png")[0] for words in column(tab, 6)]
+def test_many_files_are_judged_sorted_filtered_and_kept(page, files, tmp_path, ensemble):
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files(".lv-files", files)
+    state(page, "Done")
+    assert "more.zip: left out, as no pictures: 1 .txt." in page.locator(".lv-batch-state").text_content()
+    for width, height in ((390, 800), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator(".lv-batch-speed").text_content() == "20 of 20"
+    names = [words.split(".png")[0] for words in column(page, 6)]
     assert sorted(name for name in names if name.startswith("cell")) == sorted(
         path.stem for path in files if path.name.startswith("cell")
     )
     assert sum(name.startswith("more.zip/inner/") for name in names) == 6
     # A name is shown as it is, and a file that cannot be read says why.
-    (bad,) = [words for words in column(tab, 6) if words.startswith("letter <b>.png")]
+    (bad,) = [words for words in column(page, 6) if words.startswith("letter <b>.png")]
     assert "not an image" in bad and bad.count("letter") == 1
     tiles = dict(
-        zip(*(tab.locator(f".lv-counts {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True)
+        zip(*(page.locator(f".lv-counts {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True)
     )
     assert tiles["could not be read"] == "3"
     assert sum(int(tiles[kind]) for kind in ("ALL", "healthy", "unsure", "could not be read")) == 20
 
-    tab.click(".lv-rows [value=file]")
+    page.click(".lv-rows [value=file]")
     for place, key in enumerate(("place", "decision", "p_all", "agree", "in_domain", "file"), start=1):
         seen = {}
         for _ in range(2):
-            tab.click(f".lv-rows [value={key}]")
-            way = tab.locator(f".lv-rows th:has([value={key}])").get_attribute("aria-sort")
-            seen[way] = [words for words in column(tab, place) if words not in ("", "–")]
+            page.click(f".lv-rows [value={key}]")
+            way = page.locator(f".lv-rows th:has([value={key}])").get_attribute("aria-sort")
+            seen[way] = [words for words in column(page, place) if words not in ("", "–")]
         assert set(seen) == {"ascending", "descending"}
         if key == "p_all":
             figures = [float(words) for words in seen["ascending"]]
@@ -93,31 +88,31 @@ def test_many_files_are_judged_sorted_filtered_and_kept(tab, files, tmp_path, en
         if key in ("p_all", "file"):
             assert seen["ascending"] == seen["descending"][::-1]
     for kind in ("error", "unsure", "disagree"):
-        tab.select_option(".lv-batch select[data-act=filter]", kind)
-        shown = column(tab, 2)
-        assert len(shown) == int(tiles[tab.locator(f"option[value={kind}]").text_content()])
+        page.select_option(".lv-batch select[data-act=filter]", kind)
+        shown = column(page, 2)
+        assert len(shown) == int(tiles[page.locator(f"option[value={kind}]").text_content()])
         assert kind == "disagree" or set(shown) <= {"could not be read", "unsure"}
-    tab.select_option(".lv-batch select[data-act=filter]", "all")
-    tab.select_option(".lv-batch select[data-act=view]", "montage")
-    p = [float(words) for words in tab.locator(".lv-montage span").all_text_contents() if words != "–"]
+    page.select_option(".lv-batch select[data-act=filter]", "all")
+    page.select_option(".lv-batch select[data-act=view]", "montage")
+    p = [float(words) for words in page.locator(".lv-montage span").all_text_contents() if words != "–"]
     assert p == sorted(p, reverse=True)
-    assert tab.locator(".lv-montage img").count() == 17
+    assert page.locator(".lv-montage img").count() == 17
     assert all(
-        ": " in alt for alt in tab.locator(".lv-montage img").evaluate_all("all => all.map(i => i.alt)")
+        ": " in alt for alt in page.locator(".lv-montage img").evaluate_all("all => all.map(i => i.alt)")
     )
 
-    with keep(tab, "csv", tmp_path / "t.csv").open(newline="") as file:
+    with keep(page, "csv", tmp_path / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == batch.COLUMNS and len(rows) == 20
-    kept = [batch.Row(**row) for row in json.loads(keep(tab, "json", tmp_path / "t.json").read_text())]
+    kept = [batch.Row(**row) for row in json.loads(keep(page, "json", tmp_path / "t.json").read_text())]
     assert len(kept) == 20
     found = batch.several(kept, ensemble.manifest.slide)
-    tab.wait_for_function(f"document.querySelectorAll('.lv-batch-together p').length === {len(found)}")
+    page.wait_for_function(f"document.querySelectorAll('.lv-batch-together p').length === {len(found)}")
     said = [together(one, name) for name, one in found.items()]
-    assert tab.locator(".lv-batch-together p").all_text_contents() == said
-    table = parquet.read_table(keep(tab, "parquet", tmp_path / "t.parquet"))
+    assert page.locator(".lv-batch-together p").all_text_contents() == said
+    table = parquet.read_table(keep(page, "parquet", tmp_path / "t.parquet"))
     assert table.column("file").to_pylist() == [row["file"] for row in rows]
-    assert keep(tab, "pdf", tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
+    assert keep(page, "pdf", tmp_path / "t.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_photo_has_a_row_for_each_of_its_cells(page, photo, files):

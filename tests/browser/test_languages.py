@@ -47,12 +47,12 @@ def abroad(browser, address):
 
 def english_in(page) -> set[str]:
     """What on the page is a text of `en.json` that the German file says otherwise."""
-    left = set()
-    found = page.evaluate(TEXTS)
+    left, found = set(), set(page.evaluate(TEXTS))
+    everything = "\n".join(found)
     for key, text in ENGLISH.entries.items():
         fixed = re.split(r"\{.*?\}", text)
         words = re.findall("[A-Za-z]+", " ".join(fixed))
-        if words and text != GERMAN.entries[key]:
+        if words and text != GERMAN.entries[key] and all(piece in everything for piece in fixed):
             pattern = re.compile(".+?".join(map(re.escape, fixed)), re.DOTALL)
             # A sentence may stand among others; "turn" alone would be found within other words.
             left |= {one for one in found if (pattern.search if len(words) > 2 else pattern.fullmatch)(one)}
