@@ -50,7 +50,7 @@ def ensemble() -> Ensemble:
 
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an ensemble of one, Xception, which is loaded in a quarter of the time of all three."""
+    """The folder of an ensemble of one, Xception, which is loaded in a tenth of the time of all three."""
     folder = tmp_path_factory.mktemp("alone")
     content = json.loads((EMBEDDED / "ensemble.json").read_text())
     (member,) = (one for one in content["members"] if one["backbone"] == "xception")
