@@ -9,7 +9,6 @@ at.
 """
 
 import os
-import shutil
 import statistics
 import sys
 import threading
@@ -17,8 +16,8 @@ import time
 from pathlib import Path
 
 from gradio_client import Client, handle_file
-from measured import memory, served
-from playwright.sync_api import Page, sync_playwright
+from measured import chromium, memory, served
+from playwright.sync_api import Page
 
 from leukovision import batch, load_ensemble
 from leukovision.cell import SUFFIXES
@@ -88,9 +87,7 @@ def main(folder: Path, count: int = 320, rounds: int = 3, most: int = 3000) -> N
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     files, ensemble = found[:: max(1, len(found) // count)][:count], load_ensemble()
     list(batch.predictions(ensemble, batch.find(files[:32])))
-    with served(PORT) as server, sync_playwright() as playwright:
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with served(PORT) as server, chromium("--disable-gpu") as browser:
         page = browser.new_page()
         page.goto(ADDRESS)
         page.get_by_role("tab", name="Batch").click()

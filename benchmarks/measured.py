@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "performance.md"
@@ -40,6 +45,18 @@ def served(port: int) -> Iterator[subprocess.Popen]:
     finally:
         server.terminate()
         server.wait()
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator["Browser"]:
+    """Chromium, from the PATH, until the block is left."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *flags])
+        yield browser
+        browser.close()
 
 
 def memory(process: int | str = "self", kind: str = "VmRSS") -> float:

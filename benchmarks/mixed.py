@@ -23,9 +23,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from measured import served
+from measured import chromium, served
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 SHARED = Path(__file__).parents[2] / "shared"
 KINDS = ("bmp", "png", "jpg", "webp", "tif", "heic", "avif")
@@ -164,9 +163,7 @@ def on_page(given: list[Path], most: int) -> None:
     files = [path for path in given[0].rglob("*") if path.is_file() and path.name.isprintable()]
     # Some of each kind, and the zip files.
     chosen = [*files[:: max(1, len(files) // most)][:most], *given[1:]]
-    with served(PORT), sync_playwright() as playwright:
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with served(PORT), chromium("--disable-gpu") as browser:
         page, faults = browser.new_page(), []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"http://127.0.0.1:{PORT}/")

@@ -1,24 +1,22 @@
 """docs/page.webp, the README's picture of the page: the first example, decided, at a laptop's width.
 
-.venv/bin/python benchmarks/page_picture.py    needs Chromium
+    .venv/bin/python benchmarks/page_picture.py    needs Chromium
+
+To be taken again when the page looks different.
 """
 
 import io
-import shutil
 from pathlib import Path
 
-from measured import served
+from measured import chromium, served
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 PORT = 7871
 
 
 def main() -> None:
     """Take it."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with served(PORT), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with served(PORT), chromium("--disable-gpu") as browser:
         page = browser.new_page(viewport={"width": 1366, "height": 860}, locale="en")
         page.goto(f"http://127.0.0.1:{PORT}")
         page.click("[data-index='0']")

@@ -6,12 +6,11 @@ The page is served by a process of its own and driven in Chromium, twenty moves 
 """
 
 import os
-import shutil
 import statistics
 import time
 
-from measured import served
-from playwright.sync_api import Page, sync_playwright
+from measured import chromium, served
+from playwright.sync_api import Page
 
 from leukovision import load_ensemble, read_cell, synthetic
 
@@ -49,11 +48,8 @@ def moved(page: Page) -> list[float]:
 def main() -> None:
     """Measure and print."""
     looks = bare()
-    with served(PORT), sync_playwright() as playwright:
-        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with served(PORT), chromium() as browser:
         moves = moved(browser.new_page())
-        browser.close()
     look, move = statistics.median(looks), statistics.median(moves)
     print(f"{os.cpu_count()} cores")
     print(f"decision with maps    {look:.2f} s    1.00")

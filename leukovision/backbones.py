@@ -182,6 +182,14 @@ def fill(network: keras.Model, cut: str, values: Mapping[str, np.ndarray], file:
         variable.assign(values[name])
 
 
+def store(network: keras.Model, file: Path) -> None:
+    """Write the tensors of a network of `build`, which `fill` puts into another."""
+    import keras
+
+    values = {name: keras.ops.convert_to_numpy(variable) for name, variable in tensors(network)}
+    artifact.write_tensors(file, values)
+
+
 def _without_gate(values: Mapping[str, np.ndarray], file: Path) -> Mapping[str, np.ndarray]:
     """The tensors of a file but for those of `_GATE`, where these let every channel count alike, as those
     of ensembles 2.0 to 2.2 do."""

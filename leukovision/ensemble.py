@@ -276,10 +276,10 @@ class Ensemble:
             member_constant = bias / spec.temperature + self.manifest.bias
             member_logit = member_constant + float(calibrated.mean(dtype=np.float64))
             member_cam = enlarge(calibrated, self.input.size)
-            members[spec.backbone] = MemberAnalysis(
+            members[spec.backbone] = member = MemberAnalysis(
                 sigmoid(member_logit), member_logit, member_constant, member_cam, calibrated, spec.weight
             )
-            logit += spec.weight * member_logit
+            logit += member.share
             constant += spec.weight * member_constant
             cam += spec.weight * member_cam
         p_all = sigmoid(logit)

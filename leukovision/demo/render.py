@@ -68,19 +68,17 @@ def drawn(ensemble: Ensemble, analysis: Analysis, method: str = DEFAULT) -> Draw
     Raises:
         ValueError: there is no such method.
     """
-    target = ensemble.question.called(analysis.logit >= 0)
+    target, side = ensemble.question.called(analysis.logit >= 0), ensemble.input.size
+    # What each adds, as in `cams`.
     if method == DEFAULT:
-        coarse = {name: member.coarse for name, member in analysis.members.items()}
-        combined = analysis.cam
+        coarse = {name: member.weight * member.coarse for name, member in analysis.members.items()}
+        smooth = cams(analysis)
     else:
         found = explain(ensemble, ensemble.input.numbers(analysis.picture), method, target)
         sign = ensemble.question.sign(target)
-        coarse = {name: sign * own for name, own in found.members.items()}
-        combined = sign * found.combined
-    side = ensemble.input.size
-    # What each adds, as in `cams`.
-    coarse = {name: analysis.members[name].weight * own for name, own in coarse.items()}
-    smooth = {name: enlarge(part, side) for name, part in coarse.items()} | {COMBINED: combined}
+        coarse = {name: sign * analysis.members[name].weight * own for name, own in found.members.items()}
+        smooth = {name: enlarge(part, side) for name, part in coarse.items()}
+        smooth[COMBINED] = sign * found.combined
     blocks = sum(np.asarray(Image.fromarray(part).resize((side, side), 0)) for part in coarse.values())
     return Drawn(method, target, smooth, coarse | {COMBINED: np.asarray(blocks, dtype=np.float32)})
 

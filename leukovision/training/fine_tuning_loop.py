@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from leukovision import artifact
-from leukovision.backbones import BACKBONES, HEAD, build, freeze, is_ensemble, tensors
+from leukovision.backbones import BACKBONES, HEAD, build, freeze, is_ensemble, store
 from leukovision.cell import read_cell
 from leukovision.training import array_file
 from leukovision.training.augment import augmented
@@ -117,13 +116,9 @@ class _Member:
                 progress(f"{title} learns", step + 1, self.steps, f"loss {loss:.3f}")
             self.optimizer.finalize_variable_values(self.network.trainable_variables)
             self._set_statistics(pool)
-        import keras
-
         unit = self.network.get_layer(HEAD)
         unit.set_weights([HEAD_RATE * values for values in unit.get_weights()])
-        artifact.write_tensors(
-            self.file, {key: keras.ops.convert_to_numpy(value) for key, value in tensors(self.network)}
-        )
+        store(self.network, self.file)
         self.checkpoint.unlink(missing_ok=True)
 
     def _norms(self) -> list[Any]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from leukovision import artifact
-from leukovision.backbones import BACKBONES, HEAD, Standard, build, set_standard, tensors
+from leukovision.backbones import BACKBONES, HEAD, Standard, build, set_standard, store
 from leukovision.training.augment import Changes
 from leukovision.training.dataset import Image
 from leukovision.training.features import pooled
@@ -51,10 +50,7 @@ def train(
     set_standard(network, standard)
     network.get_layer(HEAD).set_weights([unit.coef_.T.astype(np.float32), unit.intercept_.astype(np.float32)])
     progress(f"{title} learns", 1, 1, "")
-    artifact.write_tensors(
-        out / f"{name}.safetensors",
-        {key: keras.ops.convert_to_numpy(value) for key, value in tensors(network)},
-    )
+    store(network, out / f"{name}.safetensors")
 
 
 def copies(recipe: Recipe) -> Changes:

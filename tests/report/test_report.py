@@ -77,8 +77,10 @@ def test_a_pdf_says_in_words_what_the_page_says(ensemble: Ensemble, one: report.
         assert " ".join(words.split()) in said, words
     info = text_of(one.made("pdf"), tmp_path, "pdfinfo")
     assert re.search(r"Tagged: +yes", info) and re.search(r"Title: +Report on #strong\[a\]", info)
-    # The decision, maps and traits on one; what is known of the ensemble may need another.
+    # The decision with what adds up to it on one; what is known of the ensemble may need another.
     assert re.search(r"Pages: +[12]\n", info)
+    first = " ".join(text_of(one.made("pdf"), tmp_path, "pdftotext", "-l", "1").split())
+    assert content.headline in first and content.sum in first
 
 
 def test_names_are_told_as_they_are_and_without_their_folder(one: report.Report, tmp_path: Path):
