@@ -12,8 +12,7 @@ test: .venv/installed-dev lint
 
 # What tells soon whether a change holds; `make test` tells the rest.
 check: .venv/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/test_training.py \
-		--ignore tests/batch/test_ray_jobs.py --ignore tests/test_wheel.py --ignore tests/test_hub.py
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -17,7 +17,10 @@ LONG = (
     "test_api.py", "test_ray_jobs.py", "test_languages.py", "test_teach.py", "test_methods.py",
     "test_ensemble.py", "test_other_question.py", "test_shutdown.py", "test_wheel.py", "test_run.py",
 )  # fmt: skip
-"""Files that take longest, by name."""
+"""Files that take longest, by name: first of all, and not in `make check`."""
+
+NETWORKS = {"ensemble", "alone", "lymphocytes", "trained", "address"}
+"""Fixtures that load networks, or start a page."""
 
 CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"
 
@@ -25,6 +28,9 @@ CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: at the end no worker waits for one that another has just begun."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    for item in items:
+        if item.path.name in LONG or NETWORKS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from leukovision.cell import Cell, CellError, read_cell
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(mutated.files)
+@pytest.mark.long
 def test_every_mutated_file_gives_a_cell_or_a_sentence(content: bytes) -> None:
     try:
         cell = read_cell(content, "a file")

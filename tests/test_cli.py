@@ -24,6 +24,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(reader)
 
 
+@pytest.mark.long
 def test_analyse_writes_a_row_a_cell_and_the_same_as_json(real_cells: list[Path], tmp_path: Path) -> None:
     for path in real_cells:
         (tmp_path / "in" / path.parent.name).mkdir(parents=True, exist_ok=True)
@@ -39,6 +40,7 @@ def test_analyse_writes_a_row_a_cell_and_the_same_as_json(real_cells: list[Path]
     assert all(float(row["area"]) > 10_000 and 0 < float(row["roundness"]) <= 1 for row in rows)
 
 
+@pytest.mark.long
 def test_every_bad_file_has_its_row_and_the_rest_is_done(
     bad_files: dict[Path, str], real_cells: list[Path], tmp_path: Path
 ) -> None:
@@ -55,6 +57,7 @@ def test_every_bad_file_has_its_row_and_the_rest_is_done(
     assert "not an image" in rows[-1]["error"]
 
 
+@pytest.mark.long
 def test_analyse_writes_four_maps_a_cell(real_cells: list[Path], tmp_path: Path) -> None:
     run = RUN.invoke(cli.app, ["analyse", str(real_cells[0]), "--maps", str(tmp_path)])
     assert run.exit_code == 0, run.output

@@ -61,6 +61,7 @@ def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     assert all(name in reference for name in ("load_ensemble", "read_cell", "MemberAnalysis", "find_cells"))
 
 
+@pytest.mark.long
 def test_the_tutorial_runs_from_a_cell_to_what_its_map_proves() -> None:
     notebook = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
     names: dict[str, object] = {}

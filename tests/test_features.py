@@ -48,6 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_run_killed_with_features_half_saved_goes_on_and_damaged_ones_are_refused(data, tmp_path):
     here = str(Path(__file__).parent)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(data), str(tmp_path / "kept"), here])

@@ -301,7 +301,7 @@ def test_the_page_is_there_while_it_pulls_says_so_and_stays_up_when_the_hub_fail
     server.commit("me/leuko", FILES)
     server.cut, server.fault = "inception_v3.safetensors", "stall"
     where = {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "cache")}
-    with serving(tmp_path, LEUKOVISION_ENSEMBLE="me/leuko", HF_HUB_DOWNLOAD_TIMEOUT="2", **where) as address:
+    with serving(tmp_path, LEUKOVISION_ENSEMBLE="me/leuko", HF_HUB_DOWNLOAD_TIMEOUT="1", **where) as address:
         config = urllib.request.urlopen(f"{address}/config").read().decode()
         assert "being pulled from the Hugging Face Hub" in config or "lv-loading" in config
         found = Client(address, verbose=False, httpx_kwargs={"timeout": 120}).predict(api_name="/ensemble")

@@ -143,8 +143,9 @@ def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_resul
     assert not [*once.glob("*.checkpoint.npz"), *again.glob("*.checkpoint.npz")]
     one, two = (artifact.read_tensors(folder / "xception.safetensors") for folder in (once, again))
     assert all(np.abs(tensor - two[name]).max() <= 1e-3 for name, tensor in one.items())
-    lines = (once / "logs" / "xception.csv").read_text().splitlines()[1:]
-    losses = [float(line.split(",")[2]) for line in lines]
+    logs = [(folder / "logs" / "xception.csv").read_text().splitlines()[1:] for folder in (once, again)]
+    assert [[line.split(",")[0] for line in lines] for lines in logs] == [[str(n) for n in range(1, 11)]] * 2
+    losses = [float(line.split(",")[2]) for line in logs[0]]
     assert losses[0] == pytest.approx(np.log(2), abs=1e-3)  # it starts from nothing
     assert np.mean(losses[1:]) < 0.95 * losses[0]
 

@@ -189,7 +189,12 @@ class _Member:
         variables = [*self.network.variables, *self.optimizer.variables]
         for number, variable in enumerate(variables):
             variable.assign(saved[str(number)])
-        return int(saved["step"])
+        step = int(saved["step"])
+        # The steps since then are taken once more; their lines would be there twice.
+        if self.log.exists():
+            lines = self.log.read_text().splitlines(keepends=True)
+            self.log.write_text("".join(lines[: 1 + step]))
+        return step
 
 
 def _gathered(pictures: Sequence[Future[np.ndarray]], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,6 +47,7 @@ def test_a_large_picture_is_what_it_would_be_and_a_process_of_its_own_reads_it(l
         decoding.cell(large.with_name("none.png"), "none.png")
 
 
+@pytest.mark.long
 def test_what_takes_too_long_is_given_up_and_the_next_is_read(large, monkeypatch):
     decoding.cell(large, "warm.png")
     noise = io.BytesIO()
