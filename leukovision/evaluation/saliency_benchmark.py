@@ -99,16 +99,30 @@ def benchmark_rows(
                 continue
             row["agreement"] = faithfulness.agreement(drawn[name].members, cell)
             if place < thorough:
-
-                def draw(seen: np.ndarray, by: Ensemble = ensemble, name: str = name) -> np.ndarray:
-                    return explain(by, seen, name, target, seed=place).combined  # noqa: B023
-
-                row["stability"] = faithfulness.stability(draw, numbers)
-                for depth in DEPTHS:
-                    of_twin = draw(numbers, twins(depth))
-                    row[f"random_{depth}"] = faithfulness.alike(maps[name], of_twin, cell)
+                row |= _thorough(ensemble, numbers, name, target, place, maps[name], twins)
         yield from rows.values()
         progress(place + 1)
+
+
+def _thorough(
+    ensemble: Ensemble,
+    numbers: np.ndarray,
+    method: str,
+    target: str,
+    seed: int,
+    own: np.ndarray,
+    twins: Callable[[str], Ensemble],
+) -> dict[str, float]:
+    """How stable a method is on a cell (size, size, 3), and how alike its own map is to those of twins."""
+
+    def draw(seen: np.ndarray, by: Ensemble = ensemble) -> np.ndarray:
+        return explain(by, seen, method, target, seed=seed).combined
+
+    cell = faithfulness.cell_of(numbers)
+    alike = {
+        f"random_{depth}": faithfulness.alike(own, draw(numbers, twins(depth)), cell) for depth in DEPTHS
+    }
+    return {"stability": faithfulness.stability(draw, numbers)} | alike
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import base64
 import importlib.util
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -109,7 +109,14 @@ def bundle(
         "provenance": _provenance(_references(of, ["report", *results]), device, issued),
     }
     resources = {name: one | {"meta": {"security": [AIAST]}} for name, one in asserted.items()}
-    found = {
+    found = _transaction(of, resources | {"device": _device(ensemble)}, issued)
+    Bundle.model_validate(found)
+    return (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _transaction(of: UUID, resources: Mapping[str, dict[str, Any]], issued: str) -> dict[str, Any]:
+    """All resources in one Bundle, each to be created."""
+    return {
         "resourceType": "Bundle",
         "meta": {"security": [AIAST]},
         "type": "transaction",
@@ -120,11 +127,9 @@ def bundle(
                 "resource": one,
                 "request": {"method": "POST", "url": one["resourceType"]},
             }
-            for name, one in (resources | {"device": _device(ensemble)}).items()
+            for name, one in resources.items()
         ],
     }
-    Bundle.model_validate(found)
-    return (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _address(of: UUID, name: str) -> str:

@@ -55,10 +55,7 @@ def pooled(
     """
     trunk = trunk_of(network)
     path = cache / f"{network.name}-{_state(trunk, input, changes)}.npz"
-    known: dict[str, np.ndarray] = {}
-    if path.exists():
-        before = array_file.read(path)
-        known = dict(zip(before["sha256"].tolist(), before["features"], strict=True))
+    known = _kept(path)
     wanted = [image for image in images if image.sha256 not in known]
     done = len(images) - len(wanted)
 
@@ -86,11 +83,9 @@ def pooled(
                 progress(done)
                 if (start // BATCH + 1) % _SAVED_EVERY == 0:
                     _save(path, known)
-    except BaseException:
-        _save(path, known)
-        raise
-    if wanted:
-        _save(path, known)
+    finally:
+        if wanted:
+            _save(path, known)
     return np.stack([known[image.sha256] for image in images])
 
 
@@ -100,6 +95,14 @@ def _state(trunk: keras.Model, input: Input, changes: Changes | None) -> str:
     for value in trunk.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()[:12]
+
+
+def _kept(path: Path) -> dict[str, np.ndarray]:
+    """What an earlier run saved: (C,) float32 by the hash of an image's bytes."""
+    if not path.exists():
+        return {}
+    before = array_file.read(path)
+    return dict(zip(before["sha256"].tolist(), before["features"], strict=True))
 
 
 def _save(path: Path, known: dict[str, np.ndarray]) -> None:

@@ -69,13 +69,11 @@ def fit(
     training = _describe(images, recipe, weights, held_out, held_out_subjects, question)
     manifest = _manifest(out, recipe, backbones, name or out.resolve().name, question, training)
     artifact.write_manifest(out, manifest)
-    statistics = describe(
-        out,
-        images,
-        load_ensemble(out),
-        recipe.seed,
-        lambda done, of: progress("how cells look", done, of, ""),
-    )
+
+    def seen(done: int, of: int) -> None:
+        progress("how cells look", done, of, "")
+
+    statistics = describe(out, images, load_ensemble(out), recipe.seed, seen)
     manifest = manifest.model_copy(update={"domain": statistics})
     artifact.write_manifest(out, manifest)
     return manifest
