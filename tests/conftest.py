@@ -19,7 +19,7 @@ LONG = (
 )  # fmt: skip
 """Files that take longest, by name: first of all, and not in `make check`."""
 
-NETWORKS = {"ensemble", "alone", "lymphocytes", "trained", "address"}
+NETWORKS = {"ensemble", "alone", "lymphocytes", "address"}
 """Fixtures that load networks, or start a page."""
 
 CNMC = Path(__file__).parents[2] / "shared" / "data" / "cnmc"

@@ -99,30 +99,17 @@ def benchmark_rows(
                 continue
             row["agreement"] = faithfulness.agreement(drawn[name].members, cell)
             if place < thorough:
-                row |= _thorough(ensemble, numbers, name, target, place, maps[name], twins)
+                draw = partial(_combined, method=name, target=target, seed=place)
+                row["stability"] = faithfulness.stability(partial(draw, ensemble), numbers)
+                for depth in DEPTHS:
+                    of_twin = draw(twins(depth), numbers)
+                    row[f"random_{depth}"] = faithfulness.alike(maps[name], of_twin, cell)
         yield from rows.values()
         progress(place + 1)
 
 
-def _thorough(
-    ensemble: Ensemble,
-    numbers: np.ndarray,
-    method: str,
-    target: str,
-    seed: int,
-    own: np.ndarray,
-    twins: Callable[[str], Ensemble],
-) -> dict[str, float]:
-    """How stable a method is on a cell (size, size, 3), and how alike its own map is to those of twins."""
-
-    def draw(seen: np.ndarray, by: Ensemble = ensemble) -> np.ndarray:
-        return explain(by, seen, method, target, seed=seed).combined
-
-    cell = faithfulness.cell_of(numbers)
-    alike = {
-        f"random_{depth}": faithfulness.alike(own, draw(numbers, twins(depth)), cell) for depth in DEPTHS
-    }
-    return {"stability": faithfulness.stability(draw, numbers)} | alike
+def _combined(ensemble: Ensemble, numbers: np.ndarray, method: str, target: str, seed: int) -> np.ndarray:
+    return explain(ensemble, numbers, method, target, seed=seed).combined
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> dict[str, Any]:
