@@ -14,6 +14,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Self
 
+from markupsafe import Markup, escape
+
 from leukovision.question import OURS, UNSURE, WORDS, Question
 
 FOLDER = Path(__file__).with_name("locales")
@@ -69,6 +71,14 @@ class Texts:
             KeyError: there is no such text, or a value is missing.
         """
         return self._figures.format(self.entries[key], **(self.words | values))
+
+    def html(self, key: str, **values: Any) -> Markup:
+        """The same as a piece of the page: values that are `Markup` are HTML, all other text is escaped."""
+        escaped = {
+            name: escape(value) if isinstance(value, str) else value
+            for name, value in (self.words | values).items()
+        }
+        return Markup(self._figures.format(escape(self.entries[key]), **escaped))
 
     def about(self, question: Question) -> Texts:
         """The same texts, of another question."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from markupsafe import Markup
+
 from leukovision.i18n import ENGLISH, Texts
 
 WIDTH, HEIGHT = 420, 190
@@ -19,7 +21,7 @@ def lines(
     band: tuple[float, float] | None = None,
     dots: bool = False,
     texts: Texts = ENGLISH,
-) -> str:
+) -> Markup:
     """Lines over one another, values from 0 to 1.
 
     Args:
@@ -61,14 +63,14 @@ def lines(
         for place, (name, _, _) in enumerate(series)
         if len(series) > 1
     )
-    return (
+    return Markup(
         f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(f"{up}. {words}")}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(up)}{legend}</figcaption></figure>"
     )
 
 
-def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float], texts: Texts = ENGLISH) -> str:
+def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float], texts: Texts = ENGLISH) -> Markup:
     """The probability over the changes so far: words and p of each; `texts` are about what is decided."""
     last = max(len(steps) - 1, 1)
     x = [place / last for place in range(len(steps))]
@@ -82,7 +84,7 @@ def trace(steps: Sequence[tuple[str, float]], band: tuple[float, float], texts: 
     )
 
 
-def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts = ENGLISH) -> str:
+def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts = ENGLISH) -> Markup:
     """Share of each subject's cells that is right, as bars.
 
     Args:
@@ -109,13 +111,13 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
         parts.append(f'<text x="{centre:.1f}" y="{HEIGHT - 16}" text-anchor="middle">{text}</text>')
     failed = [name for name, _, share, _ in ordered if share < 0.5]
     words = texts("chart.failed", up=up, names=", ".join(failed) or texts("chart.nobody"))
-    return (
+    return Markup(
         f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(words)}">{"".join(parts)}</svg><figcaption>{escape(words)}</figcaption></figure>'
     )
 
 
-def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> str:
+def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> Markup:
     """A share of each subject, the highest first, against chance.
 
     Args:
@@ -135,7 +137,7 @@ def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> 
             f'<text text-anchor="end" transform="{below}">{escape(name)}</text>'
         )
     words = ", ".join(f"{name} {texts.figure(share, '.2f')}" for name, share in ordered)
-    return (
+    return Markup(
         f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(f"{up}: {words}")}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(up)}</figcaption></figure>"

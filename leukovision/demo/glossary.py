@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
+from markupsafe import Markup
+
+from leukovision.demo.templates import macros
 from leukovision.i18n import Texts
 
 
-def term(texts: Texts, key: str, word: str = "", **values: Any) -> str:
+def term(texts: Texts, key: str, word: str = "", **values: Any) -> Markup:
     """A word that explains itself.
 
     Args:
@@ -17,8 +19,4 @@ def term(texts: Texts, key: str, word: str = "", **values: Any) -> str:
         word: what is shown; the glossary's own word by default.
         values: for the names in the braces of what it means.
     """
-    shown = escape(word or texts(f"glossary.{key}.word"))
-    means = texts(f"glossary.{key}.means", **values)
-    if texts.question.is_ours and (of_blasts := texts.entries.get(f"glossary.{key}.of_blasts")):
-        means = f"{means} {of_blasts}"
-    return f'<button type="button" class="lv-term">{shown}<span class="lv-tip">{means}</span></button>'
+    return macros("glossary").term(texts, key, word, values)

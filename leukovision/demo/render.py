@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from leukovision.artifact import Manifest
 from leukovision.cell import foreground, largest_part
 from leukovision.demo import charts
-from leukovision.demo.glossary import term
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Analysis, Ensemble, enlarge
 from leukovision.explain.faithfulness import Check
 from leukovision.explain.methods import DEFAULT, METHODS, explain
@@ -40,6 +40,8 @@ from leukovision.explain.sentences import (
     title_of,
 )
 from leukovision.i18n import ENGLISH, Texts
+
+_PIECES, _TERMS = macros("result"), macros("glossary")
 
 VIEWS = ("all", "combined", "own")
 """Which maps can be shown."""
@@ -90,9 +92,9 @@ def result_html(
     manifest: Manifest | None = None,
     texts: Texts = ENGLISH,
     measured: bool = True,
-    traits: str = "",
+    traits: Markup | str = "",
     truth: str = "",
-) -> str:
+) -> Markup:
     """Everything that the page says of one cell.
 
     Args:
@@ -108,49 +110,39 @@ def result_html(
     texts = texts.about(analysis.question)
     decide = manifest.thresholds.decide if manifest else 0.5
     figures = manifest.figures if manifest and measured else {}
-    source = escape(texts.said(str(analysis.ensemble)))
-    decision = _decision(analysis, decide, texts, figures, truth)
-    return (
-        '<article class="lv-result">'
-        f'<div class="lv-top">{decision}{_parts(analysis, texts)}</div>'
-        f"{_maps(analysis, picture, maps, texts) if maps else _folded(texts)}{traits}"
-        f'<p class="lv-source">{texts("result.decided")} <strong>{source}</strong>. '
-        f"{texts('page.disclaimer')}</p>"
-        "</article>"
+    return _PIECES.result(
+        texts,
+        _decision(analysis, decide, texts, figures, truth),
+        _parts(analysis, texts),
+        _maps(analysis, picture, maps, texts) if maps else _PIECES.folded(texts, DEFAULT),
+        traits,
+        texts.said(str(analysis.ensemble)),
     )
 
 
-def alert_html(sentence: str | BaseException, title: str | None = None, texts: Texts = ENGLISH) -> str:
+def alert_html(sentence: str | BaseException, title: str | None = None, texts: Texts = ENGLISH) -> Markup:
     """A sentence that says why there is no decision, announced by screen readers."""
     title = texts("result.not_analysed") if title is None else title
-    return (
-        f'<div class="lv-alert" role="alert"><strong>{title}</strong>'
-        f"<p>{escape(texts.said(sentence))}</p></div>"
-    )
+    return _PIECES.alert(title, texts.said(sentence))
 
 
 def _decision(
     analysis: Analysis, decide: float, texts: Texts, figures: Mapping[str, Any] | None = None, truth: str = ""
-) -> str:
+) -> Markup:
     first, then = headline(analysis, decide, texts)
-    reason = escape(texts.said(analysis.reason))
-    odd = ""
-    if not analysis.in_domain:
-        odd = f'<p class="lv-odd"><strong>{texts("result.odd")}</strong> {reason}</p>'
-    why = f'<p class="lv-why">{reason}</p>' if analysis.in_domain and reason else ""
-    if analysis.in_domain and (told := record(analysis.decision, figures or {}, texts)):
-        link = f'<a href="?tab=model" data-tab="model">{texts("result.record")}</a>'
-        why += f'<p class="lv-why lv-record">{told} {link}</p>'
-    if truth:
-        why += f'<p class="lv-truth">{escape(truth)}</p>'
-    return (
-        f'<div class="lv-decision lv-{analysis.question.side(analysis.decision)}" role="status">{odd}'
-        f'<h2><strong>{escape(first)}</strong><span class="lv-colon">: </span>'
-        f'<span class="lv-then">{escape(then)}</span></h2>{why}</div>'
+    return _PIECES.decision(
+        texts,
+        side=analysis.question.side(analysis.decision),
+        first=first,
+        then=then,
+        is_odd=not analysis.in_domain,
+        reason=texts.said(analysis.reason),
+        record=record(analysis.decision, figures or {}, texts) if analysis.in_domain else "",
+        truth=truth,
     )
 
 
-def _parts(analysis: Analysis, texts: Texts) -> str:
+def _parts(analysis: Analysis, texts: Texts) -> Markup:
     """What each network adds, as bars of which each begins where the one before ends; folded away where
     nothing is decided, or the bars would say what the words do not."""
     parts = dict(addition(analysis))
@@ -158,44 +150,33 @@ def _parts(analysis: Analysis, texts: Texts) -> str:
     low, high = ends.min(), ends.max()
     low, wide = low - 0.04 * (high - low), 1.08 * max(high - low, 0.01)
 
-    def row(title: str, p_all: float, value: float, begin: float) -> str:
+    def row(title: str, p_all: float, value: float, begin: float) -> dict[str, Any]:
         left, right = (100 * (place - low) / wide for place in sorted((begin, begin + value)))
-        bar = (
-            f'<i class="lv-zero" style="left:{-100 * low / wide:.1f}%"></i>'
-            f'<i class="lv-{"positive" if value >= 0 else "negative"}" '
-            f'style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
-        )
-        return (
-            f'<tr><th scope="row">{escape(title)}</th><td>{texts.figure(p_all, ".2f")}</td>'
-            f'<td aria-hidden="true"><span class="lv-part-bar">{bar}</span></td>'
-            f"<td>{signed(value, texts)}</td></tr>"
-        )
+        return {
+            "title": title,
+            "p_all": texts.figure(p_all, ".2f"),
+            "value": signed(value, texts),
+            "side": "positive" if value >= 0 else "negative",
+            "left": left,
+            "width": right - left,
+        }
 
-    rows = "".join(
+    rows = [
         row(title_of(name), member.p_all, parts[title_of(name)], begin)
         for (name, member), begin in zip(analysis.members.items(), ends, strict=False)
-    )
-    adds = f"{texts('result.adds')} ({term(texts, 'evidence')})"
-    table = (
-        f'<table class="lv-table lv-sum"><caption>{texts("result.members")}</caption><thead><tr>'
-        f'<th scope="col">{term(texts, "network")}</th><th scope="col">{term(texts, "probability")}</th>'
-        f'<th scope="col" colspan="2">{adds}</th></tr></thead>'
-        f"<tbody>{rows}</tbody>"
-        f"<tfoot>{row(texts('result.together'), analysis.p_all, analysis.logit, 0.0)}</tfoot></table>"
-    )
-    if analysis.in_domain:
-        return table
-    return f'<details class="lv-fold"><summary>{texts("result.all_the_same")}</summary>{table}</details>'
+    ]
+    total = row(texts("result.together"), analysis.p_all, analysis.logit, 0.0)
+    return _PIECES.parts(texts, rows, total, -100 * low / wide, folded=not analysis.in_domain)
 
 
 def brief_html(
     analysis: Analysis,
     picture: np.ndarray,
-    below: str = "",
+    below: Markup | str = "",
     decide: float = 0.5,
     texts: Texts = ENGLISH,
     figures: Mapping[str, Any] | None = None,
-) -> str:
+) -> Markup:
     """Decision, combined map and those of the backbones without their words, for lessons.
 
     Args:
@@ -207,16 +188,14 @@ def brief_html(
         figures: of the ensemble's manifest, where they were measured on cells like this one.
     """
     maps, texts = cams(analysis), texts.about(analysis.question)
-    return (
-        f'<article class="lv-brief">{_decision(analysis, decide, texts, figures)}'
-        f'<div class="lv-grid">{_pictures(maps, maps, picture, scale_of(maps), texts)}</div>'
-        f"{legend_html(texts)}{below}</article>"
-    )
+    decision = _decision(analysis, decide, texts, figures)
+    shown = _pictures(maps, maps, picture, scale_of(maps), texts)
+    return _PIECES.brief(decision, shown, legend_html(texts), below)
 
 
 def compared_html(
     analysis: Analysis, picture: np.ndarray, maps: Drawn, scale: float, decide: float, texts: Texts = ENGLISH
-) -> str:
+) -> Markup:
     """Decision and maps of a cell on a scale that another cell has too.
 
     Args:
@@ -227,29 +206,23 @@ def compared_html(
         texts: of a language.
     """
     texts = texts.about(analysis.question)
-    return (
-        f'<article class="lv-brief">{_decision(analysis, decide, texts)}'
-        f'<div class="lv-grid">{_pictures(maps.smooth, maps.smooth, picture, scale, texts)}</div></article>'
-    )
+    shown = _pictures(maps.smooth, maps.smooth, picture, scale, texts)
+    return _PIECES.brief(_decision(analysis, decide, texts), shown)
 
 
-def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = ENGLISH) -> str:
+def map_html(cam: np.ndarray, picture: np.ndarray, title: str, texts: Texts = ENGLISH) -> Markup:
     """One map (size, size) float32 on its own scale over (side, side, 3) uint8, with a title."""
     maps = {COMBINED: cam}
     return _pictures(maps, maps, picture, scale_of(maps), texts, titles={COMBINED: title})
 
 
-def legend_html(texts: Texts = ENGLISH) -> str:
+def legend_html(texts: Texts = ENGLISH) -> Markup:
     """What the colours of maps say."""
-    bar = data_uri(colours(np.linspace(-1, 1, 256, dtype=np.float32)[None].repeat(8, 0), 1.0))
-    return (
-        f'<div class="lv-scale"><span class="lv-end lv-negative">{texts("words.to_negative")}</span>'
-        f'<div class="lv-ramp"><img class="lv-over" src="{bar}" alt=""></div>'
-        f'<span class="lv-end lv-positive">{texts("words.to_positive")}</span></div>'
-    )
+    ramp = colours(np.linspace(-1, 1, 256, dtype=np.float32)[None].repeat(8, 0), 1.0)
+    return _PIECES.legend(texts, data_uri(ramp))
 
 
-def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
+def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> Markup:
     """Whether the combined map can be trusted on this cell.
 
     Args:
@@ -268,12 +241,9 @@ def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> str:
         [(name, curve.shares.tolist(), p_all_of(sign, curve).tolist()) for name, curve in shown],
         texts("result.check_axis"), texts("result.check_up"), ticks, texts=texts,
     )  # fmt: skip
-    title, verdict = texts("result.check"), texts(f"words.verdict.{check.verdict}")
+    verdict = texts(f"words.verdict.{check.verdict}")
     seen = check_line(maps.target, check, texts).removeprefix(verdict)
-    return (
-        f'<section class="lv-check" aria-label="{title}"><div><h3>{title}</h3>'
-        f"<p><strong>{verdict}</strong> {seen}</p></div>{chart}</section>"
-    )
+    return _PIECES.check(texts("result.check"), verdict, seen, chart)
 
 
 def _pictures(
@@ -284,75 +254,54 @@ def _pictures(
     texts: Texts,
     words: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
-) -> str:
+) -> Markup:
     """A figure for each map, laid over the cell; the browser shows it smooth or as coarse as it is."""
-    below = data_uri(backdrop(picture))
-    figures = []
-    for name, cam in smooth.items():
-        title = (titles or {}).get(name) or (texts("result.combined") if name == COMBINED else title_of(name))
-        said = (words or {}).get(name, "")
-        alt = texts("result.map", title=title, words=said)
-        over = f'<img class="lv-over" src="{data_uri(colours(cam, scale))}" alt="{alt}">'
-        if coarse is not smooth:
-            source = data_uri(colours(coarse[name], scale), exact=True)
-            over += f'<img class="lv-over lv-coarse" src="{source}" alt="">'
-        text = f"<p>{said}</p>" if said else ""
-        figures.append(
-            f'<figure class="lv-map lv-map-{name}">{overlaid(below, over)}'
-            f"<figcaption><strong>{title}</strong>{text}</figcaption></figure>"
-        )
-    return "".join(figures)
+    figures = [
+        {
+            "name": name,
+            "title": (titles or {}).get(name)
+            or (texts("result.combined") if name == COMBINED else title_of(name)),
+            "words": (words or {}).get(name, ""),
+            "smooth": data_uri(colours(cam, scale)),
+            "coarse": "" if coarse is smooth else data_uri(colours(coarse[name], scale), exact=True),
+        }
+        for name, cam in smooth.items()
+    ]
+    return _PIECES.pictures(texts, data_uri(backdrop(picture)), figures)
 
 
-def overlaid(below: str, over: str) -> str:
-    """A picture, as a data URI, with the images of maps over it."""
-    return f'<div class="lv-picture"><img src="{below}" alt="">{over}</div>'
+def overlaid_html(cam: np.ndarray, picture: np.ndarray) -> Markup:
+    """One map (size, size) float32 on its own scale over (side, side, 3) uint8, without words."""
+    over = _PIECES.over(data_uri(colours(cam, scale_of({COMBINED: cam}))))
+    return _PIECES.overlaid(data_uri(backdrop(picture)), over)
 
 
-def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) -> str:
+def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) -> Markup:
     scale = scale_of(maps.smooth)
     whole = np.ones(analysis.cam.shape, dtype=bool)
     outline = largest_part(foreground(analysis.picture)) if analysis.in_domain else whole
     method = METHODS[maps.method]
     if maps.method == DEFAULT:
         words = {name: describe_map(cam, outline, texts) for name, cam in maps.smooth.items()}
-        note = texts(
-            "result.colours", colour=term(texts, "colour", scale=scale), combined=term(texts, "combined")
-        )
+        colour = _TERMS.term(texts, "colour", values={"scale": scale})
+        note: str = texts.html("result.colours", colour=colour, combined=_TERMS.term(texts, "combined"))
     else:
         words = {name: _where(cam, outline, maps.target, texts) for name, cam in maps.smooth.items()}
         title = texts.said(method.title)
         note = texts("result.other_scale", title=title, paper=method.paper)
         if not method.signed:
             note += f" {texts('result.one_sided', target=texts.kind(maps.target))}"
-    options = {
-        key: f'<option value="{key}"{" selected" * (key == maps.method)}>{texts.said(one.title)}</option>'
-        for key, one in METHODS.items()
-    }
-    methods = (
-        f'<optgroup label="{texts("result.exact")}">{options.pop(DEFAULT)}</optgroup>'
-        f'<optgroup label="{texts("result.estimates")}">{"".join(options.values())}</optgroup>'
-    )
-    views = "".join(f'<option value="{key}">{texts(f"result.view.{key}")}</option>' for key in VIEWS)
-    title = texts("result.maps")
-    return (
-        f'<section class="lv-maps" aria-label="{title}"><header><h3>{title}</h3>'
-        f'<div class="lv-controls"><label>{texts("result.method")} '
-        f'<select class="lv-method">{methods}</select></label>'
-        f'<label>{texts("result.show")} <select class="lv-view">{views}</select></label>'
-        f'<label><input type="checkbox" class="lv-raw"> {texts("result.unsmoothed")}</label>'
-        f'<label class="lv-slider">{texts("result.overlay")} <input class="lv-opacity" type="range" min="0" '
-        f'max="100" value="{OPACITY}" aria-valuetext="{OPACITY} %"></label></div></header>'
-        f'<div class="lv-grid">{_pictures(maps.smooth, maps.coarse, picture, scale, texts, words)}</div>'
-        f'{legend_html(texts)}<p class="lv-note">{note}</p></section>'
-    )
-
-
-def _folded(texts: Texts) -> str:
-    title = texts("result.maps")
-    return (
-        f'<section class="lv-maps" aria-label="{title}"><button type="button" class="lv-button lv-unfold" '
-        f'value="{DEFAULT}">{texts("result.unfold")}</button></section>'
+    named = {key: texts.said(one.title) for key, one in METHODS.items()}
+    return _PIECES.maps(
+        texts,
+        exact=[(DEFAULT, named.pop(DEFAULT))],
+        estimates=named.items(),
+        chosen=maps.method,
+        views=[(key, texts(f"result.view.{key}")) for key in VIEWS],
+        opacity=OPACITY,
+        pictures=_pictures(maps.smooth, maps.coarse, picture, scale, texts, words),
+        legend=legend_html(texts),
+        note=note,
     )
 
 
@@ -367,6 +316,6 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 __all__: list[str] = [
     "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html", "overlaid",
-    "overlays", "percent", "record", "result_html", "scale_of", "signed", "title_of",
+    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html",
+    "overlaid_html", "overlays", "percent", "record", "result_html", "scale_of", "signed", "title_of",
 ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from markupsafe import Markup
+
 from leukovision.demo.glossary import term
 from leukovision.explain import trait_ranges, trait_words
 from leukovision.explain.trait_ranges import Range, Ranges
@@ -11,7 +13,7 @@ from leukovision.explain.traits import COMPARED, Traits
 from leukovision.i18n import ENGLISH, Texts
 
 
-def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Texts = ENGLISH) -> str:
+def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Texts = ENGLISH) -> Markup:
     """The traits of one cell.
 
     Args:
@@ -47,7 +49,7 @@ def traits_html(traits: Traits, decision: str, ranges: Ranges | None, texts: Tex
         )
         if words
     )  # fmt: skip
-    return (
+    return Markup(
         f'<section class="lv-traits" aria-label="{escape(title)}"><h3>{title}</h3>{said}'
         f"<ul>{''.join(items)}</ul>{_legend(ranges, texts) if ranges else ''}"
         f'<p class="lv-note">{texts("traits.note")}</p></section>'

@@ -126,12 +126,9 @@ def rated(ensemble: Ensemble, cell: Cell) -> list[rounds.Map]:
     sign = ensemble.question.sign(target)
     found = {method: explain(ensemble, numbers, method, target).combined for method in RATED}
     falls = curves(ensemble, numbers, [*found.values()], target, "blurred", REMOVED, ())
-    below = render.data_uri(render.backdrop(picture))
     maps = []
     for (method, combined), (fall, _) in zip(found.items(), falls, strict=True):
-        over = render.data_uri(render.colours(sign * combined, render.scale_of({method: combined})))
-        shown = render.overlaid(below, f'<img class="lv-over" src="{over}" alt="">')
-        maps.append(rounds.Map(method, shown, fall.area))
+        maps.append(rounds.Map(method, render.overlaid_html(sign * combined, picture), fall.area))
     return maps
 
 
