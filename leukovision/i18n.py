@@ -22,14 +22,14 @@ FOLDER = Path(__file__).with_name("locales")
 
 
 class _Figures(Formatter):
-    """Puts figures into texts with the decimal mark of a language."""
+    """Puts figures into texts with the decimal mark of a language, and a minus that is no hyphen."""
 
     def __init__(self, mark: str):
         self.mark = mark
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
-        return text if isinstance(value, str) else text.replace(".", self.mark)
+        return text if isinstance(value, str) else text.replace(".", self.mark).replace("-", "−")
 
 
 class Sentence(str):
@@ -173,8 +173,12 @@ def _recognised(text: str) -> str:
     for code, pattern, numbers in _patterns():
         if found := pattern.fullmatch(text):
             parts = found.groupdict().items()
-            return Sentence(text, code, {n: float(part) if n in numbers else part for n, part in parts})
+            return Sentence(text, code, {n: _number(part) if n in numbers else part for n, part in parts})
     return text
+
+
+def _number(text: str) -> float:
+    return float(text.replace("−", "-"))
 
 
 @cache

@@ -54,9 +54,10 @@ def test_the_language_named_first_is_taken_or_english(wanted, language):
     assert choose(wanted).language == language
 
 
-def test_figures_have_the_decimal_mark_of_the_language():
+def test_figures_have_the_decimal_mark_of_the_language_and_a_minus():
     assert GERMAN("teach.twin_p", own=0.5, other=1) == "p(ALL) nach den Netzen 0,50, nach dem Zwilling 1,00."
-    assert ENGLISH.figure(0.25, ".2f") == "0.25"
+    assert ENGLISH.figure(-0.25, ".2f") == "−0.25"
+    assert "−0,05 (" in GERMAN("teach.alike", value=-0.05)
 
 
 def test_a_map_is_described_in_german():

@@ -175,7 +175,7 @@ def record(decision: str, figures: Mapping[str, Any], texts: Texts = ENGLISH) ->
 def signed(value: float, texts: Texts = ENGLISH) -> str:
     """A figure with its sign and two digits: "+1.20", "−0.31", "0.00"."""
     spec = "+.2f" if round(value, 2) else ".2f"
-    return texts.figure(value if round(value, 2) else 0.0, spec).replace("-", "−")
+    return texts.figure(value if round(value, 2) else 0.0, spec)
 
 
 def _number(count: int, texts: Texts) -> str:

@@ -58,7 +58,7 @@ def cell_layout(
             "cell": texts("report.picture", headline=content.headline, then=content.then),
             "ramp": texts("report.ramp", scale=content.scale),
         },
-        "ticks": [tick.replace("-", "−") for tick in ticks],
+        "ticks": ticks,
         "note": texts("result.scale", scale=content.scale),
         "traits": _traits(content, texts),
         "words": {
