@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import Any
 
 from markupsafe import Markup
 
+from leukovision.demo.templates import macros
 from leukovision.i18n import ENGLISH, Texts
+
+_PIECES = macros("chart")
 
 WIDTH, HEIGHT = 420, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 36
@@ -39,34 +42,19 @@ def lines(
         )
         for name, _, y in series
     )  # fmt: skip
-    parts = []
-    if band:
-        low, high = (_y(value) for value in band)
-        parts.append(
-            f'<rect class="lv-band" x="{LEFT}" y="{high:.1f}" width="{WIDTH - LEFT - RIGHT}" '
-            f'height="{low - high:.1f}"/>'
-        )
-    parts += _rules(texts)
-    parts += [
-        f'<text x="{_x(x):.1f}" y="{HEIGHT - 20}" text-anchor="middle">{escape(t)}</text>' for x, t in ticks
-    ]
-    for place, (_, x, y) in reversed(list(enumerate(series))):
+    drawn = []
+    for name, x, y in series:
         points = [(_x(a), _y(b)) for a, b in zip(x, y, strict=True)]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        parts.append(f'<polyline class="lv-line lv-line-{place}" points="{path}"/>')
-        if dots:
-            parts += [f'<circle class="lv-dot" cx="{a:.1f}" cy="{b:.1f}" r="3.5"/>' for a, b in points]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(across)}</text>')
-    legend = "".join(
-        f'<span><i class="lv-key lv-key-{place}"></i>{escape(name)}</span>'
-        for place, (name, _, _) in enumerate(series)
-        if len(series) > 1
-    )
-    return Markup(
-        f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(f"{up}. {words}")}">{"".join(parts)}</svg>'
-        f"<figcaption>{escape(up)}{legend}</figcaption></figure>"
+        drawn.append({"name": name, "path": path, "dots": points if dots else []})
+    return _PIECES.lines(
+        _frame(texts),
+        drawn,
+        across,
+        up,
+        words=f"{up}. {words}",
+        ticks=[(_x(x), said) for x, said in ticks],
+        band=sorted(_y(value) for value in band) if band else (),
     )
 
 
@@ -94,27 +82,19 @@ def subjects(rows: Sequence[tuple[str, bool, float, int]], up: str, texts: Texts
     """
     ordered = sorted(rows, key=lambda row: (not row[1], -row[2], row[0]))
     wide = (WIDTH - LEFT - RIGHT - 10) / max(len(ordered), 1)
-    parts = _rules(texts)
+    bars = []
     for place, (name, is_positive, share, count) in enumerate(ordered):
         left = LEFT + 1 + place * wide + (0 if is_positive else 9)
-        kind = "positive" if is_positive else "negative"
-        said = escape(texts("chart.bar", name=name, right=100 * share, count=count))
-        parts.append(
-            f'<rect class="lv-bar-{kind}" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
-            f'height="{max(_y(0) - _y(share), 1):.1f}"><title>{said}</title></rect>'
-        )
+        said = texts("chart.bar", name=name, right=100 * share, count=count)
+        bars.append(_bar("positive" if is_positive else "negative", left, wide, share, said))
     sick = sum(row[1] for row in ordered)
-    for text, centre in (
-        (texts("chart.positive", count=sick), LEFT + sick * wide / 2),
-        (texts("chart.negative", count=len(ordered) - sick), LEFT + 9 + (sick + len(ordered)) * wide / 2),
-    ):
-        parts.append(f'<text x="{centre:.1f}" y="{HEIGHT - 16}" text-anchor="middle">{text}</text>')
+    classes = [
+        (LEFT + sick * wide / 2, texts("chart.positive", count=sick)),
+        (LEFT + 9 + (sick + len(ordered)) * wide / 2, texts("chart.negative", count=len(ordered) - sick)),
+    ]
     failed = [name for name, _, share, _ in ordered if share < 0.5]
     words = texts("chart.failed", up=up, names=", ".join(failed) or texts("chart.nobody"))
-    return Markup(
-        f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(words)}">{"".join(parts)}</svg><figcaption>{escape(words)}</figcaption></figure>'
-    )
+    return _PIECES.subjects(_frame(texts), bars, classes, words)
 
 
 def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> Markup:
@@ -127,30 +107,28 @@ def bars(rows: Sequence[tuple[str, float]], up: str, texts: Texts = ENGLISH) -> 
     """
     ordered = sorted(rows, key=lambda row: (-row[1], row[0]))
     wide = (WIDTH - LEFT - RIGHT) / max(len(ordered), 1)
-    parts = _rules(texts)
+    drawn = []
     for place, (name, share) in enumerate(ordered):
-        left, said = LEFT + 1 + place * wide, escape(f"{name}: {texts.figure(share, '.2f')}")
-        below = f"translate({left + wide * 0.6:.1f} {_y(0) + 14:.1f}) rotate(-60)"
-        parts.append(
-            f'<rect class="lv-bar-negative" x="{left:.1f}" y="{_y(share):.1f}" width="{wide * 0.8:.1f}" '
-            f'height="{max(_y(0) - _y(share), 1):.1f}"><title>{said}</title></rect>'
-            f'<text text-anchor="end" transform="{below}">{escape(name)}</text>'
-        )
+        said = f"{name}: {texts.figure(share, '.2f')}"
+        drawn.append(_bar("negative", LEFT + 1 + place * wide, wide, share, said) | {"name": name})
     words = ", ".join(f"{name} {texts.figure(share, '.2f')}" for name, share in ordered)
-    return Markup(
-        f'<figure class="lv-chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(f"{up}: {words}")}">{"".join(parts)}</svg>'
-        f"<figcaption>{escape(up)}</figcaption></figure>"
-    )
+    return _PIECES.bars(_frame(texts), drawn, up, f"{up}: {words}")
 
 
-def _rules(texts: Texts) -> list[str]:
-    """Lines and figures at 0, a half and 1."""
-    return [
-        f'<path class="lv-rule" d="M{LEFT} {_y(value):.1f}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT - 6}" y="{_y(value) + 4:.1f}" text-anchor="end">{texts.figure(value, "g")}</text>'
-        for value in (0, 0.5, 1)
-    ]
+def _frame(texts: Texts) -> dict[str, Any]:
+    """Where a chart's edges are; rules and their figures at 0, a half and 1."""
+    rules = [(_y(value), texts.figure(value, "g")) for value in (0, 0.5, 1)]
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    return {
+        "width": WIDTH, "height": HEIGHT, "left": LEFT, "right": right, "bottom": bottom, "rules": rules,
+    }  # fmt: skip
+
+
+def _bar(side: str, left: float, wide: float, share: float, said: str) -> dict[str, Any]:
+    """A bar in the first four fifths of its place; it says what it shows on hover."""
+    top, width = _y(share), wide * 0.8
+    height = max(_y(0) - top, 1)
+    return {"side": side, "left": left, "top": top, "width": width, "height": height, "said": said}
 
 
 def _x(value: float) -> float:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from leukovision.artifact import Manifest, file_in, read_manifest
 from leukovision.demo import charts, scores, visitor
-from leukovision.demo.glossary import term
+from leukovision.demo.templates import macros
 from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
 from leukovision.i18n import ENGLISH, Texts
+
+_PIECES = macros("model")
 
 FIGURES = (
     "matched_auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc",
@@ -49,7 +51,7 @@ def tab(found: Found | None) -> gr.HTML:
     )
 
 
-def model_html(found: Found, texts: Texts = ENGLISH) -> str:
+def model_html(found: Found, texts: Texts = ENGLISH) -> Markup:
     """Which ensemble, its backbones, its figures by subject, and its card; only what its folder holds.
 
     Raises:
@@ -58,18 +60,20 @@ def model_html(found: Found, texts: Texts = ENGLISH) -> str:
     manifest = read_manifest(found.folder)
     texts = texts.about(manifest.question)
     known = scores.read(found.folder)
-    plots = _plots(known, manifest, texts) if known else f"<p>{texts('teach.no_scores')}</p>"
-    return (
-        '<article class="lv-model">'
-        f"<h2>{escape(manifest.name)} {escape(manifest.version)}</h2>"
-        f"{_story(known, manifest, texts)}{_weak(known, manifest, texts) if known else ''}"
-        f"{_limits(manifest, texts)}{_figures(manifest, texts)}{_members(manifest, texts)}{plots}"
-        f"<p>{texts('model.origin', origin=escape(texts.said(found.origin)))}</p>"
-        f"{_paragraph(manifest.intended_use, texts)}{_card(found.folder, texts)}</article>"
+    return _PIECES.model(
+        texts,
+        manifest,
+        texts.said(found.origin),
+        story=_story(known, manifest, texts),
+        weak=_weak(known, manifest, texts) if known else "",
+        figures=_figures(manifest, texts),
+        members=_members(manifest, texts),
+        plots=_plots(known, manifest, texts) if known else "",
+        card=_card(found.folder, texts),
     )
 
 
-def _story(known: scores.Scores | None, manifest: Manifest, texts: Texts) -> str:
+def _story(known: scores.Scores | None, manifest: Manifest, texts: Texts) -> Markup:
     """What it comes to, in a sentence and a picture; what is not known is not said."""
     unseen = manifest.figures.get("unseen")
     unseen = unseen if isinstance(unseen, Mapping) else {}
@@ -83,30 +87,20 @@ def _story(known: scores.Scores | None, manifest: Manifest, texts: Texts) -> str
         said.append(texts("model.story", share=100 * share["value"], least=least))  # type: ignore[index]
     if _figure(pairs, texts):
         said.append(texts("model.story_pairs", pairs=100 * pairs["value"]))  # type: ignore[index]
-    picture = ""
+    chart = Markup()
     if known and 0 < known.is_all.sum() < len(known.is_all):
-        picture = charts.bars(scores.by_donor(known), texts("model.donors"), texts)
-    words = f'<p class="lv-story">{" ".join(said)}</p>' if said else ""
-    return f'{words}<div class="lv-charts">{picture}</div>' if picture else words
+        chart = charts.bars(scores.by_donor(known), texts("model.donors"), texts)
+    return _PIECES.story(" ".join(said), chart)
 
 
-def _members(manifest: Manifest, texts: Texts) -> str:
-    heads = "".join(
-        f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("backbone", "kind", "cut", "weight")
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{_wrapping(title_of(member.backbone))}</th>'
-        f"<td>{texts.entries.get(f'model.is.{member.backbone}', '')}</td>"
-        f"<td><code>{_wrapping(member.cut)}</code></td><td>{texts.figure(member.weight, '.2f')}</td></tr>"
-        for member in manifest.members
-    )
-    return _section(
-        texts("model.members", count=len(manifest.members)),
-        f"{_table(heads, rows)}<p>{texts('model.pooled', evidence=term(texts, 'evidence'))}</p>",
-    )
+def _members(manifest: Manifest, texts: Texts) -> Markup:
+    rows = [
+        (member, _wrapping(title_of(member.backbone)), _wrapping(member.cut)) for member in manifest.members
+    ]
+    return _PIECES.members(texts, rows)
 
 
-def _figures(manifest: Manifest, texts: Texts) -> str:
+def _figures(manifest: Manifest, texts: Texts) -> Markup:
     """Figures of the ensemble, and of its backbones where the manifest has them."""
     unseen = manifest.figures.get("unseen")
     unseen = unseen if isinstance(unseen, Mapping) else {}
@@ -114,15 +108,10 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
     names = {"ensemble": texts("result.ensemble")}
     names |= {member.backbone: title_of(member.backbone) for member in manifest.members}
     names = {key: name for key, name in names.items() if isinstance(unseen.get(key), Mapping)}
-    rows = ""
-    for key in FIGURES:
-        cells = [_figure(unseen[name].get(key), texts) for name in names]
-        if any(cells):
-            rows += f'<tr><th scope="row">{term(texts, key, texts(f"model.figure.{key}"))}</th>'
-            rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    rows = [(key, [_figure(unseen[name].get(key), texts) for name in names]) for key in FIGURES]
+    rows = [(key, cells) for key, cells in rows if any(cells)]
     if not rows:
-        return _section(texts("model.figures"), f"<p>{texts('model.no_figures')}</p>")
-    heads = "<td></td>" + "".join(f'<th scope="col">{_wrapping(name)}</th>' for name in names.values())
+        return _PIECES.no_figures(texts)
     notes = [texts("model.intervals")]
     if any(_figure(unseen[name].get("matched_auc"), texts) for name in names):
         notes.append(texts("model.matched"))
@@ -135,69 +124,61 @@ def _figures(manifest: Manifest, texts: Texts) -> str:
             notes.append(texts("model.decided", low=low, high=high, share=share, least=least))
     if set(names) == {"ensemble"}:
         notes.append(texts("model.no_single"))
-    said = "".join(f"<p>{note}</p>" for note in notes)
-    return _section(
-        texts("model.figures"),
-        _table(heads, rows, "lv-figures") + said + _shift(manifest.figures.get("shift"), texts)
-        + _saved_again(manifest.figures.get("saved_again"), texts),
-    )  # fmt: skip
+    return _PIECES.figures(
+        texts,
+        [_wrapping(name) for name in names.values()],
+        rows,
+        notes,
+        shift=_shift(manifest.figures.get("shift"), texts),
+        saved_again=_saved_again(manifest.figures.get("saved_again"), texts),
+    )
 
 
-def _shift(shift: object, texts: Texts) -> str:
+def _shift(shift: object, texts: Texts) -> Markup:
     """How well it does on the people least like those that it learnt from; "" where that is not known."""
     try:
         cells, of = int(shift["cells"]), shift["subjects"]  # type: ignore[index]
         people = sum(int(count) for count in of.values())
     except (KeyError, TypeError, ValueError, AttributeError):  # a manifest can say anything there
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{texts(f"model.figure.{key}")}</th><td>{cell}</td></tr>'
-        for key in ("matched_auc", "auc")
-        if (cell := _figure(shift.get(key), texts))  # type: ignore[attr-defined]
-    )
-    heads = f'<td></td><th scope="col">{texts("result.ensemble")}</th>'
-    return f"<p>{texts('model.shift', cells=cells, people=people)}</p>{_table(heads, rows)}" if rows else ""
+        return Markup()
+    rows = [(key, _figure(shift.get(key), texts)) for key in ("matched_auc", "auc")]  # type: ignore[attr-defined]
+    rows = [(key, figure) for key, figure in rows if figure]
+    return _PIECES.shift(texts, cells, people, rows) if rows else Markup()
 
 
-def _saved_again(measured: object, texts: Texts) -> str:
+def _saved_again(measured: object, texts: Texts) -> Markup:
     """What it decides on cells that other programs saved again; "" where that is not known."""
     kinds = measured if isinstance(measured, Mapping) else {}
     shares = [figures for figures in kinds.values() if isinstance(figures, Mapping)]
     wanted = ("turned", "changed", "unnoticed", "domain", "shift")
     columns = [key for key in wanted if any(key in figures for figures in shares)]
-    rows = ""
-    for kind, figures in kinds.items():
-        cells = [
-            _figure(figures.get(key), texts, key == "shift")
-            for key in columns
-            if isinstance(figures, Mapping)
-        ]
-        if any(cells):
-            rows += f'<tr><th scope="row">{escape(texts.said(str(kind)))}</th>'
-            rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    heads = "<td></td>" + "".join(f'<th scope="col">{texts(f"model.saved.{key}")}</th>' for key in columns)
-    said = texts("model.saved_again", evidence=term(texts, "evidence"))
-    return f"<p>{said}</p>{_table(heads, rows, 'lv-figures')}" if rows else ""
+    rows = [
+        (texts.said(str(kind)), [_figure(figures.get(key), texts, key == "shift") for key in columns])
+        for kind, figures in kinds.items()
+        if isinstance(figures, Mapping)
+    ]
+    rows = [(kind, cells) for kind, cells in rows if any(cells)]
+    heads = [texts(f"model.saved.{key}") for key in columns]
+    return _PIECES.saved_again(texts, heads, rows) if rows else Markup()
 
 
-def _figure(figure: object, texts: Texts, with_sign: bool = False) -> str:
+def _figure(figure: object, texts: Texts, with_sign: bool = False) -> Markup:
     """A figure with its interval; "" for what is none."""
     if not isinstance(figure, Mapping):
-        return ""
+        return Markup()
     value, low, high = (figure.get(key) for key in ("value", "low", "high"))
     if not all(isinstance(number, (int, float)) for number in (value, low, high)):
-        return ""
+        return Markup()
     value, low, high = float(value), float(low), float(high)  # type: ignore[arg-type]
     said = texts("model.interval", value=value, low=low, high=high)
     if with_sign:
         value, low, high = (signed(number, texts) for number in (value, low, high))  # type: ignore[assignment]
         said = texts("model.change", value=value, low=low, high=high)
-    # Where there is no room for both, the interval goes whole into the next line.
     number, _, interval = said.partition(" ")
-    return f"{number} <span>{interval}</span>"
+    return _PIECES.figure(number, interval)
 
 
-def _plots(known: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+def _plots(known: scores.Scores, manifest: Manifest, texts: Texts) -> Markup:
     """Calibration, ROC, and the cells called right of each subject."""
     p_all = known.values["p_all"]
     says = p_all >= manifest.thresholds.decide
@@ -213,28 +194,16 @@ def _plots(known: scores.Scores, manifest: Manifest, texts: Texts) -> str:
         [(texts("result.ensemble"), *operating(p_all, known.is_all)), chance],
         texts("model.alarms"), texts("model.roc", auc=scores.auc(known, "p_all")), ticks, texts=texts,
     )  # fmt: skip
+    by_subject = charts.subjects(rows, texts("model.by_subject"), texts)
     unseen = texts("teach.unseen", cells=len(known.is_all), subjects=len(rows))
-    return _section(
-        texts("model.plots"),
-        f'<div class="lv-charts">{calibration}{roc}{charts.subjects(rows, texts("model.by_subject"), texts)}'
-        f"</div><p>{unseen}</p>",
-    )
+    return _PIECES.plots(texts, (calibration, roc, by_subject), unseen)
 
 
-def _weak(known: scores.Scores, manifest: Manifest, texts: Texts) -> str:
+def _weak(known: scores.Scores, manifest: Manifest, texts: Texts) -> Markup:
     """Whom it fails."""
     rows = scores.by_subject(known, known.values["p_all"] >= manifest.thresholds.decide)
-    heads = "".join(
-        f'<th scope="col">{texts(f"model.{key}")}</th>' for key in ("subject", "class", "cells", "right")
-    )
     weak = sorted((row for row in rows if row[2] < WEAK), key=lambda row: row[2])
-    listed = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{texts.kind(manifest.question.called(is_positive))}</td>'
-        f"<td>{count}</td><td>{texts('words.percent', percent=100 * share)}</td></tr>"
-        for name, is_positive, share, count in weak
-    )
-    table = _table(heads, listed) if listed else f"<p>{texts('chart.nobody')}</p>"
-    return _section(texts("model.weak", share=100 * WEAK), table)
+    return _PIECES.weak(texts, 100 * WEAK, weak)
 
 
 def reliability(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[float]]:
@@ -253,47 +222,23 @@ def operating(p_all: np.ndarray, is_all: np.ndarray) -> tuple[list[float], list[
     return alarms.tolist(), hits.tolist()
 
 
-def _limits(manifest: Manifest, texts: Texts) -> str:
-    if not manifest.limits:
-        return ""
-    return _section(texts("model.limits"), _paragraph(manifest.limits, texts))
-
-
-def _paragraph(text: str, texts: Texts) -> str:
-    said, language = texts.paragraph(text)
-    return f'<p lang="{language}">{escape(said)}</p>'
-
-
-def _card(folder: Path, texts: Texts) -> str:
+def _card(folder: Path, texts: Texts) -> Markup:
     """The model card. Whoever published it wrote it: no HTML, script or picture of it reaches the page."""
     try:
         text = file_in(folder, CARD).read_text(encoding="utf-8")[:LONGEST]
     except (OSError, ValueError):
-        return ""
+        return Markup()
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     plain = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     # What may have to be scrolled must be reached by keyboard.
     card = plain.render(text).replace("<table>", '<table tabindex="0">')
-    return (
-        f'<details class="lv-card"><summary>{texts("model.card")}</summary>'
-        f'<div lang="en">{card}</div></details>'
-    )
+    # Markdown with HTML turned off escapes what its writer put in: what comes out is HTML of its own.
+    return _PIECES.card(texts, Markup(card))
 
 
-def _wrapping(name: str) -> str:
-    """A name in one word, as HTML that a narrow column may break between its parts."""
-    return re.sub(r"(?<=_)|(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name))
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h3>{title}</h3>{content}</section>"
-
-
-def _table(heads: str, rows: str, kind: str = "") -> str:
-    return (
-        f'<div class="lv-wide {kind}" tabindex="0"><table class="lv-table"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+def _wrapping(name: str) -> Markup:
+    """A name in one word that a narrow column may break between its parts."""
+    return _PIECES.wrapping(re.split(r"(?<=_)|(?<=[a-z])(?=[A-Z])", name))
 
 
 __all__ = ["model_html", "operating", "reliability", "tab"]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image, ImageDraw
 
 from leukovision.cell import Cell
 from leukovision.demo import decoding
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.errors import sentence
 from leukovision.explain.overlay import data_uri, thumbnail
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.smear import Found, cut, find_cells
+
+_PIECES = macros("photo")
 
 SIDE = 1200
 """Longest side of the photo as the page shows it, px."""
@@ -179,7 +182,7 @@ def _outline(found: Found, analysis: Analysis) -> Outline:
     )  # fmt: skip
 
 
-def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException = "") -> str:
+def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException = "") -> Markup:
     """The photo with its cells outlined and numbered, a strip of cut-outs, and the tools to correct them.
 
     Args:
@@ -187,59 +190,16 @@ def photo_html(photo: Photo, texts: Texts = ENGLISH, fault: str | BaseException 
         texts: of a language, about the ensemble's question.
         fault: why what was asked for last could not be done.
     """
-    width, height = photo.size
-    size = max(width, height)
-    shapes, cards = [], []
+    size = max(photo.size)
+    cells = []
     for index, outline in enumerate(photo.outlines):
-        number, chosen = index + 1, index == photo.chosen
-        kind = f"lv-{texts.question.side(outline.decision)}" + (" lv-chosen" if chosen else "")
+        kind = texts.question.side(outline.decision) + (" lv-chosen" if index == photo.chosen else "")
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline.contour)
         x, y = outline.contour[:, 0].mean(), outline.contour[:, 1].min() - size / 120
         y = y if y > size / 30 else outline.contour[:, 1].max() + size / 30
-        shapes.append(
-            f'<g class="{kind}" data-act="pick" data-index="{index}"><polygon points="{path}"/>'
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size / 32:.1f}">{number}</text></g>'
-        )
-        decision = texts.kind(outline.decision)
-        said, odd = texts("photo.said", number=number, decision=decision, p=outline.p_all), ""
-        if not outline.in_domain:
-            said, odd = texts("photo.said_odd", number=number), f"<i>{texts('photo.odd')}</i>"
-        marks = "".join(f"<i>{escape(texts.said(mark))}</i>" for mark in outline.marks)
-        cards.append(
-            f'<button type="button" class="{kind}" data-act="pick" data-index="{index}" '
-            f'aria-pressed="{str(chosen).lower()}"><img src="{outline.small}" alt="">'
-            f"<span><strong>{said}</strong>{odd}{marks}</span></button>"
-        )
-    tools = "".join(
-        f'<button type="button" class="lv-button" data-tool="{key}" aria-pressed="false" '
-        f'data-hint="{escape(texts(f"photo.hint.{key}"))}">{texts(f"photo.{key}")}</button>'
-        for key in ("box", "more", "less", "new")
-    )
-    drop = f'<button type="button" class="lv-button" data-act="drop">{texts("photo.drop")}</button>'
-    count = len(photo.outlines)
-    title = texts("photo.one") if count == 1 else texts("photo.many", count=count)
-    return (
-        f'<section class="lv-photo" data-chosen="{photo.chosen}" aria-label="{title}">'
-        f"<header><h3>{title}</h3>{_odd(photo, texts)}<p>{texts('photo.not_measured')}</p></header>"
-        f'<div class="lv-field"><img src="{photo.shown}" '
-        f'alt="{escape(texts("photo.alt", name=photo.name, count=count))}">'
-        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" style="--lv-px:{size / 900:.2f}">'
-        f"{''.join(shapes)}</svg></div>"
-        f'<div class="lv-strip" role="group" aria-label="{texts("photo.cells")}">{"".join(cards)}</div>'
-        f'<div class="lv-tools" role="group" aria-label="{texts("photo.correct")}">'
-        f"<span>{texts('photo.correct')}</span>{tools}{drop}</div>"
-        f'<p class="lv-hint" role="status" data-pointer="{texts("photo.pointer")}">'
-        f"{escape(texts.said(fault))}</p></section>"
-    )
-
-
-def _odd(photo: Photo, texts: Texts) -> str:
-    """How many of the cells are out of domain, if any."""
-    odd, count = sum(not outline.in_domain for outline in photo.outlines), len(photo.outlines)
-    if not odd:
-        return ""
-    said = texts("photo.all_odd") if odd == count else texts("photo.some_odd", odd=odd, count=count)
-    return f'<p class="lv-odd" role="status"><strong>{said}</strong></p>'
+        cells.append({"outline": outline, "kind": kind, "path": path, "x": x, "y": y})
+    odd = sum(not outline.in_domain for outline in photo.outlines)
+    return _PIECES.panel(texts, photo, cells, size, odd, texts.said(fault))
 
 
 __all__ = ["ACTS", "Outline", "Photo", "act", "analyse_photo", "photo_html"]
