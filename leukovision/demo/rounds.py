@@ -13,6 +13,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from leukovision.question import OURS, Question
 
 LASTING = 3600
@@ -51,12 +53,12 @@ class Map:
 
     Attributes:
         method: key of `explain.methods.METHODS`.
-        picture: HTML of it.
+        picture: of it.
         left: mean probability of the decision while what it marks is blurred, 0 to 1; low is faithful.
     """
 
     method: str
-    picture: str
+    picture: Markup
     left: float
 
 
@@ -65,7 +67,7 @@ class Cell:
     """What is asked now.
 
     Attributes:
-        picture: HTML of it.
+        picture: of it.
         truth: a class; "" where nobody knows.
         decision: of the ensemble; "" before it is there.
         p_all: likewise.
@@ -74,7 +76,7 @@ class Cell:
         votes: which of them convinced, by secret.
     """
 
-    picture: str
+    picture: Markup
     truth: str
     decision: str = ""
     p_all: float = float("nan")

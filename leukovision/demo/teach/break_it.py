@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell, CellError
@@ -18,9 +18,12 @@ from leukovision.demo.perturbation import AS_IT_IS, Perturbation, perturbed
 from leukovision.demo.smallest_change import Slider, smallest
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import Question
+
+_PIECES = macros("lesson")
 
 SLIDERS: dict[str, Slider] = {
     "turn": (-180, 180, 0, 1),
@@ -43,7 +46,7 @@ def part(
 
     def broken(
         place: int, steps: lesson.Steps, points: lesson.Points, *values: Any, what: str = ""
-    ) -> tuple[str, str, lesson.Steps]:
+    ) -> tuple[Markup, Markup, lesson.Steps]:
         changes = Perturbation(**dict(zip(NAMES, values, strict=True)), covered=points)
         return lesson.traced(get_ensemble, cells[place], changes, steps, f"teach.step.{what}")
 
@@ -60,7 +63,7 @@ def part(
         try:
             told, changes = turned_html(get_ensemble(), cells[place], changes, name, visitor.texts())
         except (CellError, StoreError):
-            told = ""  # why is said below
+            told = Markup("")  # why is said below
         canvas, page, steps = lesson.traced(get_ensemble, cells[place], changes, steps, f"teach.step.{name}")
         return canvas, told + page, steps, *(getattr(changes, one) for one in NAMES)
 
@@ -109,7 +112,7 @@ def _controls() -> list[Any]:
 
 def turned_html(
     ensemble: Ensemble, cell: Cell, changes: Perturbation, name: str, texts: Texts = ENGLISH
-) -> tuple[str, Perturbation]:
+) -> tuple[Markup, Perturbation]:
     """The smallest change by one of `SLIDERS` that turns the decision, with all others as they stand: in a
     sentence, and the changes with it.
 
@@ -135,4 +138,4 @@ def turned_html(
         said = texts("teach.turned", value=found.value, after=after, **words)
     else:
         said = texts("teach.not_turned", **words)
-    return f'<p class="lv-told" role="status">{escape(said)}</p>', at(found.value)
+    return _PIECES.told(said), at(found.value)

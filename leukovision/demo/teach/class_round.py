@@ -6,12 +6,13 @@ import asyncio
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
 import segno
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -22,11 +23,14 @@ from leukovision.demo import fair_queue, render, rounds, visitor
 from leukovision.demo.examples import truth_line
 from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.explain.faithfulness import REMOVED, curves
 from leukovision.explain.methods import DEFAULT, METHODS, explain
 from leukovision.i18n import ENGLISH, Texts, choose
 from leukovision.question import Question
+
+_PIECES, _SHARED = macros("class_round"), macros("lesson")
 
 ROUNDS = rounds.Rounds()
 """Of this process."""
@@ -91,8 +95,8 @@ def part(
             visitor.start(panel_html), js_on_load=script("class"), apply_default_css=False, elem_id="lv-class"
         )
         reply = gr.HTML(
-            html_template="<i></i>", js_on_load=_REPLY, apply_default_css=False, elem_id="lv-class-reply",
-            visible="hidden",
+            html_template="<i></i>", js_on_load=script("class_reply"), apply_default_css=False,
+            elem_id="lv-class-reply", visible="hidden",
         )  # fmt: skip
     panel.select(act, outputs=reply, **quick)
     panel.submit(act, outputs=reply, **quick).then(
@@ -147,7 +151,7 @@ def route(are_drawn: bool) -> Route:
             return Response(status_code=404)
 
         async def told() -> AsyncIterator[str]:
-            sent: dict[str, str] = {}
+            sent: dict[str, Markup] = {}
             seen, quiet = -1, 0.0
             yield "retry: 1000\n\n"
             try:
@@ -174,46 +178,35 @@ def route(are_drawn: bool) -> Route:
     return Route("/round/{secret}", watch)
 
 
-def pieces(now: rounds.Round, secret: str, are_drawn: bool, texts: Texts = ENGLISH) -> dict[str, str]:
-    """HTML of what the opener or a member of a round sees of it, by the place where it stands."""
+def pieces(now: rounds.Round, secret: str, are_drawn: bool, texts: Texts = ENGLISH) -> dict[str, Markup]:
+    """What the opener or a member of a round sees of it, by the place where it stands."""
     steers, cell, texts = secret == now.opener, now.cell, texts.about(now.question)
-    number = texts("teach.class.cell", number=now.place + 1)
-    head = (
-        f'<p>{texts("teach.class.code")} <strong class="lv-code">{now.code}</strong></p>'
-        f"<p>{texts('teach.class.here', count=now.here)}</p><p>{number}</p>"
-    )
+    head = _PIECES.head(texts, now.code, now.here, now.place + 1)
     if not cell:
         return {"head": head}
     return {
         "head": head,
         "cell": cell.picture,
-        "taps": "" if steers else _taps(now, cell, cell.guesses.get(secret, ""), texts),
+        "taps": Markup("") if steers else _taps(now, cell.guesses.get(secret, ""), texts),
         "tally": _tally(now, cell, secret, are_drawn, texts),
         "maps": _maps(now, cell, secret, texts),
         "score": _score(now, texts),
-        "steer": _steer(now, cell, texts) if steers else "",
+        "steer": _steer(now, cell, texts) if steers else Markup(""),
     }
 
 
-def _taps(now: rounds.Round, cell: rounds.Cell, said: str, texts: Texts) -> str:
+def _taps(now: rounds.Round, said: str, texts: Texts) -> Markup:
     """What a member says of the cell."""
-    if now.stage != "guess" and not said:
-        return f"<p>{texts('teach.class.missed')}</p>"
-    if said:
-        return f"<p>{texts('teach.said', guess=texts.kind(said))}</p>"
-    return "".join(
-        f'<button type="button" class="lv-button lv-main" data-act="guess" data-value="{one}">'
-        f"{lesson.capital(texts.kind(one))}</button>"
-        for one in now.question.names
-    )
+    choices = [(one, lesson.capital(texts.kind(one))) for one in now.question.names]
+    return _PIECES.taps(texts, said, now.stage == "guess", choices)
 
 
-def _tally(now: rounds.Round, cell: rounds.Cell, secret: str, are_drawn: bool, texts: Texts) -> str:
+def _tally(now: rounds.Round, cell: rounds.Cell, secret: str, are_drawn: bool, texts: Texts) -> Markup:
     """What the class says, what the ensemble says, and what is true, as far as this one may know."""
-    bars = "".join(
+    bars = [
         _bar(texts.kind(one), now.count(one), len(cell.guesses), f"lv-{now.question.side(one)}", one)
         for one in now.question.names
-    )
+    ]
     told = now.stage != "guess"
     may_know = told or secret in cell.guesses or (secret == now.opener and len(cell.guesses) >= now.here > 0)
     if cell.decision == "none":
@@ -226,89 +219,63 @@ def _tally(now: rounds.Round, cell: rounds.Cell, secret: str, are_drawn: bool, t
         says = f"{texts.kind(cell.decision)}, {texts('words.chance', p=cell.p_all)}"
     truth = truth_line(cell.truth, are_drawn, texts) if told else texts("teach.class.hidden")
     count = texts("teach.class.guessed", count=len(cell.guesses), here=max(now.here, len(cell.guesses)))
-    return (
-        f'<h3>{texts("teach.class.says")}</h3><div class="lv-bars">{bars}</div><p class="lv-soft">{count}</p>'
-        f'<p><strong>{texts("result.ensemble")}</strong> {says}</p><p class="lv-truth">{truth}</p>'
-    )
+    return _PIECES.tally(texts, bars, count, says, truth)
 
 
-def _maps(now: rounds.Round, cell: rounds.Cell, secret: str, texts: Texts) -> str:
+def _maps(now: rounds.Round, cell: rounds.Cell, secret: str, texts: Texts) -> Markup:
     """The maps to rate; their names and how faithful they are when the opener shows them."""
     if now.stage not in ("maps", "names"):
-        return ""
+        return Markup("")
     if not cell.maps:
-        return f'<p class="lv-computing" role="status">{texts("teach.computing")}</p>'
-    named = now.stage == "names"
-    asks = texts("teach.class.named" if named else "teach.class.convinces")
-    best = min(one.left for one in cell.maps)
-    figures = ""
-    for place, one in enumerate(cell.maps):
-        votes = list(cell.votes.values()).count(place)
-        name = (
-            texts.said(METHODS[one.method].title)
-            if named
-            else texts("teach.class.map", letter=LETTERS[place])
-        )
-        if named:
-            kind = " lv-best" if one.left == best else ""
-            below = f'<p class="lv-fall{kind}">{texts("teach.class.left", percent=100 * one.left)}</p>'
-        elif secret == now.opener:
-            below = ""
-        else:
-            chosen = cell.votes.get(secret)
-            state = "" if chosen is None else f' aria-pressed="{str(chosen == place).lower()}" disabled'
-            below = (
-                f'<button type="button" class="lv-button" data-act="vote" data-value="{place}"{state} '
-                f'aria-label="{texts("teach.class.this", letter=LETTERS[place])}">'
-                f"{texts('teach.class.vote')}</button>"
-            )
-        bar = _bar(texts("teach.class.votes"), votes, len(cell.votes), "", str(place))
-        figures += (
-            f'<figure class="lv-map">{one.picture}<figcaption><strong>{escape(name)}</strong></figcaption>'
-            f"{bar}{below}</figure>"
-        )
-    why = f'<p class="lv-note">{texts("teach.class.faithful")}</p>' if named else ""
-    return f'<h3>{asks}</h3><div class="lv-grid">{figures}</div>{render.legend_html(texts)}{why}'
-
-
-def _bar(name: str, count: int, of: int, kind: str, key: str) -> str:
-    wide = 100 * count / max(of, 1)
-    return (
-        f'<p class="lv-bar"><span>{name}</span><span class="lv-rail {kind}"><i style="width:{wide:.0f}%"></i>'
-        f'</span><strong data-count="{key}">{count}</strong></p>'
+        return _PIECES.awaited(texts)
+    are_named = now.stage == "names"
+    best, votes = min(one.left for one in cell.maps), Counter(cell.votes.values())
+    figures = [
+        {
+            "picture": one.picture,
+            "title": texts.said(METHODS[one.method].title),
+            "letter": LETTERS[place],
+            "votes": _bar(texts("teach.class.votes"), votes[place], len(cell.votes), "", str(place)),
+            "left": 100 * one.left,
+            "is_best": one.left == best,
+        }
+        for place, one in enumerate(cell.maps)
+    ]
+    return _PIECES.maps(
+        texts,
+        figures,
+        are_named=are_named,
+        may_vote=secret != now.opener,
+        chosen=cell.votes.get(secret),
+        legend=render.legend_html(texts),
     )
 
 
-def _score(now: rounds.Round, texts: Texts) -> str:
+def _bar(name: str, count: int, of: int, kind: str, key: str) -> dict[str, Any]:
+    """How many of these say something, for a template."""
+    width = f"{100 * count / max(of, 1):.0f}"
+    return {"name": name, "count": count, "width": width, "kind": kind, "key": key}
+
+
+def _score(now: rounds.Round, texts: Texts) -> Markup:
     """Who was right how often so far."""
-    rows = ""
-    for key, name in (
-        ("class", "teach.class.most"),
-        ("ensemble", "result.ensemble"),
-        ("taps", "teach.class.taps"),
-    ):
-        said = texts("teach.score", right=now.right[key], of=now.of[key])
-        rows += f'<tr><th scope="row">{texts(name)}</th><td data-score="{key}">{said}</td></tr>'
-    return (
-        f'<table class="lv-table"><thead><tr><th scope="col">{texts("teach.who")}</th>'
-        f'<th scope="col">{texts("teach.right")}</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    names = {"class": "teach.class.most", "ensemble": "result.ensemble", "taps": "teach.class.taps"}
+    rows = [
+        (key, texts(name), texts("teach.score", right=now.right[key], of=now.of[key]))
+        for key, name in names.items()
+    ]
+    return _SHARED.board(texts, rows)
 
 
-def _steer(now: rounds.Round, cell: rounds.Cell, texts: Texts) -> str:
+def _steer(now: rounds.Round, cell: rounds.Cell, texts: Texts) -> Markup:
     """Buttons with which the opener goes on."""
-    ready = cell.decision and (now.stage != "maps" or cell.maps)
-    state = "" if ready else " disabled"
     # Without an ensemble there are no maps.
-    steps = [one for one in rounds.ONWARD[now.stage] if one != "maps" or cell.decision != "none"]
-    return "".join(
-        f'<button type="button" class="lv-button{"" if number else " lv-main"}" data-act="go" '
-        f'data-value="{stage}" data-place="{now.place}"{state}>{texts(f"teach.class.go.{stage}")}</button>'
-        for number, stage in enumerate(steps)
-    )
+    stages = [one for one in rounds.ONWARD[now.stage] if one != "maps" or cell.decision != "none"]
+    is_ready = bool(cell.decision and (now.stage != "maps" or cell.maps))
+    return _PIECES.steer(texts, stages, now.place, is_ready)
 
 
-def door_html(code: str, address: str, texts: Texts = ENGLISH) -> str:
+def door_html(code: str, address: str, texts: Texts = ENGLISH) -> Markup:
     """The QR code and the link by which phones come in.
 
     Args:
@@ -317,41 +284,13 @@ def door_html(code: str, address: str, texts: Texts = ENGLISH) -> str:
         texts: of a language.
     """
     if not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w./~-]*)?", address) or len(address) > 200:
-        return ""
+        return Markup("")
     link = f"{address}?round={code}"
     picture = segno.make(link, micro=False).svg_data_uri(scale=4, border=3, light="#fff", dark="#000")
     own = re.match(r"https?://(127\.|localhost|\[::1\])", address)
-    note = f'<p class="lv-soft">{texts("teach.class.own")}</p>' if own else ""
-    return (
-        f'<img src="{escape(picture)}" alt="{texts("teach.class.qr")}">'
-        f'<p class="lv-soft">{texts("teach.class.scan")}</p><p class="lv-link">{escape(link)}</p>{note}'
-    )
+    return _PIECES.door(texts, picture, link, is_own=bool(own))
 
 
-def panel_html(texts: Texts = ENGLISH) -> str:
+def panel_html(texts: Texts = ENGLISH) -> Markup:
     """Where a round is opened or entered, and the places of what is shown of it."""
-    say = {
-        key: texts(f"teach.class.{key}") for key in ("title", "open", "enter", "join", "end", "leave", "lost")
-    }
-    places = "".join(f'<div data-piece="{key}"></div>' for key in ("taps", "tally", "steer", "score"))
-    return (
-        f'<div class="lv-brief lv-class" data-lost="{say["lost"]}"><div class="lv-enter">'
-        f'<button type="button" class="lv-button lv-main" data-act="open">{say["open"]}</button>'
-        f'<form><label>{say["enter"]} <input name="code" maxlength="8" autocomplete="off" '
-        'autocapitalize="characters" spellcheck="false"></label>'
-        f'<button class="lv-button">{say["join"]}</button></form></div>'
-        '<p class="lv-alert-line" role="status"></p>'
-        f'<section class="lv-room" aria-label="{say["title"]}">'
-        '<div data-piece="head"></div><div class="lv-field-of-class"><div data-piece="cell"></div>'
-        f'<div class="lv-answers">{places}</div><div data-piece="door"></div></div>'
-        '<div data-piece="maps"></div>'
-        f'<button type="button" class="lv-button lv-leave" data-act="leave" data-end="{say["end"]}" '
-        f'data-leave="{say["leave"]}"></button></section></div>'
-    )
-
-
-_REPLY = """
-watch('value', () => {
-  if (props.value) document.dispatchEvent(new CustomEvent('lv-round', { detail: JSON.parse(props.value) }));
-});
-"""
+    return _PIECES.panel(texts)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision import synthetic
 from leukovision.cell import read_cell
@@ -28,7 +29,9 @@ def part(get_ensemble: Callable[[], Ensemble], live: dict[str, Any]) -> lesson.O
     }  # fmt: skip
     defaults = asdict(synthetic.CellRecipe())
 
-    def draw(seed: int, steps: lesson.Steps, *values: Any, what: str = "start") -> tuple[str, lesson.Steps]:
+    def draw(
+        seed: int, steps: lesson.Steps, *values: Any, what: str = "start"
+    ) -> tuple[Markup, lesson.Steps]:
         recipe = synthetic.CellRecipe(**dict(zip(shown, values, strict=True)))
         cell = read_cell(synthetic.paint(recipe, seed), "drawn")
         _, page, steps = lesson.traced(

@@ -10,20 +10,19 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision.cell import Cell
 from leukovision.demo import render, visitor
 from leukovision.demo.examples import truth_line
+from leukovision.demo.static import script
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import UNSURE, Question
 
-_SAY = """(game) => {
-  document.querySelector('#lv-guess-out .lv-computing')?.removeAttribute('hidden');
-  return game;
-}"""
-"""That a guess was heard: the networks may be busy with others."""
+_PIECES = macros("lesson")
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,12 @@ def part(
     def cell_of_game(game: Game) -> tuple[Cell, str]:
         return lesson.dealt(cells, are_drawn, game.seed, game.place, question)
 
-    def begin() -> tuple[Game, str, str]:
+    def begin() -> tuple[Game, Markup, Markup]:
         game = Game(random.randrange(1_000_000))
         texts = visitor.texts()
         return game, asked_html(cell_of_game(game)[0], texts), score_html(game, texts)
 
-    def guess(game: Game, said: str) -> tuple[Game, str, str]:
+    def guess(game: Game, said: str) -> tuple[Game, Markup, Markup]:
         if game.guess:
             return game, gr.skip(), gr.skip()
         texts, ensemble = visitor.texts().about(question), get_ensemble()
@@ -71,14 +70,14 @@ def part(
         decide, figures = ensemble.manifest.thresholds.decide, ensemble.manifest.figures
         game = played(game, said, truth, analysis, decide)
         words = texts("teach.said", guess=texts.kind(said))
-        told = f'<p class="lv-told" role="status">{words} {truth_line(truth, are_drawn, texts)}</p>'
+        told = _PIECES.told(f"{words} {truth_line(truth, are_drawn, texts)}")
         return (
             game,
             told + render.brief_html(analysis, lesson.picture(ensemble, cell), "", decide, texts, figures),
             score_html(game, texts),
         )
 
-    def onward(game: Game) -> tuple[Game, str, str]:
+    def onward(game: Game) -> tuple[Game, Markup, Markup]:
         game, texts = Game(game.seed, game.place + 1, "", game.right, game.of, game.unsure), visitor.texts()
         return game, asked_html(cell_of_game(game)[0], texts), score_html(game, texts)
 
@@ -103,7 +102,9 @@ def part(
     game = gr.State(start, time_to_live=7200)
     shown = [game, output, board]
     for said, button in buttons.items():
-        button.click(lambda now, said=said: guess(now, said), inputs=game, outputs=shown, js=_SAY, **queued)
+        button.click(
+            lambda now, said=said: guess(now, said), inputs=game, outputs=shown, js=script("guess"), **queued
+        )
     plain: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     forward.click(onward, inputs=game, outputs=shown, **plain)
     again.click(begin, outputs=shown, **plain)
@@ -138,27 +139,22 @@ def played(game: Game, guess: str, truth: str, analysis: Analysis, decide: float
     )
 
 
-def asked_html(cell: Cell, texts: Texts = ENGLISH) -> str:
+def asked_html(cell: Cell, texts: Texts = ENGLISH) -> Markup:
     """A cell of which nothing is said yet."""
-    asked = texts("teach.your_guess")
-    wait = f'<span class="lv-computing" role="status" hidden>{texts("teach.computing")}</span>'
-    return f'<div class="lv-asked"><h3>{asked} {wait}</h3>{lesson.seen(cell, asked)}</div>'
+    return _PIECES.asked(texts, lesson.seen(cell, texts("teach.your_guess")))
 
 
-def score_html(game: Game, texts: Texts = ENGLISH) -> str:
+def score_html(game: Game, texts: Texts = ENGLISH) -> Markup:
     """Who was right how often."""
     names = {"you": texts("teach.you")}
     names |= {who: render.title_of(who) for who in game.right if who not in ("you", "ensemble")}
     names["ensemble"] = texts("result.ensemble")
-    rows = ""
+    rows = []
     for who, name in names.items():
         score = {"right": game.right.get(who, 0), "of": game.of}
         if who == "ensemble" and game.unsure:
             said = texts("teach.score_unsure", unsure=game.unsure, **score)
         else:
             said = texts("teach.score", **score)
-        rows += f'<tr><th scope="row">{name}</th><td>{said}</td></tr>'
-    return (
-        f'<table class="lv-table"><thead><tr><th scope="col">{texts("teach.who")}</th>'
-        f'<th scope="col">{texts("teach.right")}</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+        rows.append(("", name, said))
+    return _PIECES.board(texts, rows)

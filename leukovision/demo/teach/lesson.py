@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from leukovision import synthetic
 from leukovision.artifact import StoreError
@@ -16,10 +16,13 @@ from leukovision.cell import Cell, CellError, read_cell
 from leukovision.demo import charts, render, scores, visitor
 from leukovision.demo.examples import truth_of
 from leukovision.demo.perturbation import Perturbation, perturbed, window
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.explain.overlay import is_dark
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, Question
+
+_PIECES = macros("lesson")
 
 SIDE = 320
 """Side of the pictures under the maps, px."""
@@ -45,14 +48,8 @@ Opening = tuple[Callable[..., Any], list[Any], list[Any]]
 def column(key: str, question: Question) -> gr.Column:
     """The column of a part, with its sentences for the teacher, on the question."""
 
-    def said(texts: Texts) -> str:
-        title, *sentences = (escape(texts(f"teach.{key}.{one}")) for one in ("title", "try", "see", "ask"))
-        items = "".join(f"<li>{one}</li>" for one in sentences)
-        more = texts("teach.for_teacher", minutes=MINUTES[key])
-        return (
-            f'<section class="lv-teacher"><h2>{title}</h2><ol>{items}</ol><details><summary>{more}</summary>'
-            f"<p>{escape(texts(f'teach.{key}.keep'))}</p></details></section>"
-        )
+    def said(texts: Texts) -> Markup:
+        return _PIECES.teacher(texts, key, MINUTES[key])
 
     column = gr.Column(elem_id=f"lv-part-{key}", elem_classes="lv-part")
     with column:
@@ -66,9 +63,9 @@ def html(kind: str, make: Callable[[Texts], str] | None = None, js: str | None =
     return gr.HTML(value, apply_default_css=False, js_on_load=js, elem_id=f"lv-{kind}")
 
 
-def computing_html(texts: Texts = ENGLISH) -> str:
+def computing_html(texts: Texts = ENGLISH) -> Markup:
     """What stands in the place of an answer that is on its way."""
-    return f'<div class="lv-skeleton"><p class="lv-computing">{texts("teach.computing")}</p></div>'
+    return _PIECES.computing(texts)
 
 
 def traced(
@@ -78,7 +75,7 @@ def traced(
     steps: Steps,
     what: str,
     see: bool = False,
-) -> tuple[str, str, Steps]:
+) -> tuple[Markup, Markup, Steps]:
     """Change a cell and ask: HTML of the cell to paint on, of the answer with its trace, and the trace.
 
     With `see` the cell itself stands before the maps, as large as it is. `what` is the text's key.
@@ -94,26 +91,24 @@ def traced(
     thresholds = ensemble.manifest.thresholds
     below = charts.trace(steps, thresholds.abstain, texts.about(ensemble.question))
     page = render.brief_html(analysis, picture(ensemble, now), below, thresholds.decide, texts)
-    before = f'<div class="lv-asked lv-small">{seen(now, texts("teach.the_cell"))}</div>' if see else ""
-    return canvas_html(now, texts), before + page, steps
+    if see:
+        page = _PIECES.changed(seen(now, texts("teach.the_cell")), page)
+    return canvas_html(now, texts), page, steps
 
 
-def canvas_html(cell: Cell, texts: Texts = ENGLISH) -> str:
+def canvas_html(cell: Cell, texts: Texts = ENGLISH) -> Markup:
     """The cell to paint on."""
-    paint = texts("teach.brush")
-    return f'<div class="lv-canvas">{seen(cell, paint)}<p>{paint}</p></div>'
+    return _PIECES.canvas(texts, seen(cell, texts("teach.brush")))
 
 
-def unseen(found: scores.Scores, texts: Texts) -> str:
+def unseen(found: scores.Scores, texts: Texts) -> Markup:
     """On whom figures were measured."""
-    words = texts("teach.unseen", cells=len(found.is_all), subjects=len(np.unique(found.subjects)))
-    return f'<p class="lv-note">{words}</p>'
+    return _PIECES.unseen(texts, cells=len(found.is_all), subjects=len(np.unique(found.subjects)))
 
 
-def seen(cell: Cell, alt: str) -> str:
+def seen(cell: Cell, alt: str) -> Markup:
     """A cell as it is, brighter where it is dark."""
-    kind = ' class="lv-brighter"' if is_dark(cell) else ""
-    return f'<img{kind} src="{render.data_uri(window(cell))}" alt="{escape(alt)}" draggable="false">'
+    return _PIECES.seen(render.data_uri(window(cell)), alt, is_dark(cell))
 
 
 def picture(ensemble: Ensemble, cell: Cell) -> np.ndarray:

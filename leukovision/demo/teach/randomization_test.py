@@ -9,16 +9,20 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
 from leukovision.demo import render, visitor
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.explain.faithfulness import alike, cell_of
 from leukovision.explain.methods import DEFAULT, METHODS, explain
 from leukovision.explain.randomization import DEPTHS, twin
 from leukovision.question import Question
+
+_PIECES = macros("lesson")
 
 QUICK = (DEFAULT, "gradcam", "layercam", "gradient")
 """Methods that a lesson does not have to wait for."""
@@ -33,7 +37,7 @@ def part(
     def of_depth(depth: str) -> Ensemble:
         return twin(get_ensemble(), depth)
 
-    def compare(place: int, depth: str, method: str) -> str:
+    def compare(place: int, depth: str, method: str) -> Markup:
         texts = visitor.texts()
         try:
             ensemble, other = get_ensemble(), of_depth(depth)
@@ -47,13 +51,15 @@ def part(
         sign = ensemble.question.sign(target)
         own, its = (sign * explain(one, numbers, method, target).combined for one in (ensemble, other))
         fine = lesson.picture(ensemble, cells[place])
+        trained = render.map_html(own, fine, texts("teach.trained"), texts)
         shuffled = render.map_html(its, fine, texts(f"teach.shuffled.{depth}"), texts)
         alike_words = texts("teach.alike", value=alike(own, its, cell_of(numbers)))
-        return (
-            f'<article class="lv-brief" data-of="{method} {depth}"><div class="lv-two">'
-            f"{render.map_html(own, fine, texts('teach.trained'), texts)}{shuffled}</div>"
-            f"{render.legend_html(texts)}"
-            f'<p role="status">{alike_words} {texts("teach.twin_p", own=p_own, other=p_other)}</p></article>'
+        return _PIECES.twins(
+            method,
+            depth,
+            maps=trained + shuffled,
+            legend=render.legend_html(texts),
+            sentences=f"{alike_words} {texts('teach.twin_p', own=p_own, other=p_other)}",
         )
 
     def other_cell(place: int, depth: str, method: str) -> Any:

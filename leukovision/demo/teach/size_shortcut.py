@@ -7,14 +7,18 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from leukovision.cell import Cell
 from leukovision.demo import charts, render, scores, visitor
 from leukovision.demo.perturbation import Perturbation
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import Question
+
+_PIECES = macros("lesson")
 
 
 def part(
@@ -26,10 +30,10 @@ def part(
 ) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
-    def rule(ruler: str, cut: float) -> str:
+    def rule(ruler: str, cut: float) -> Markup:
         return ruler_html(get_scores(), ruler, cut, visitor.texts())
 
-    def scaled(place: int, steps: lesson.Steps, size: float) -> tuple[str, lesson.Steps]:
+    def scaled(place: int, steps: lesson.Steps, size: float) -> tuple[Markup, lesson.Steps]:
         changes = Perturbation(size=size / 100)
         _, page, steps = lesson.traced(
             get_ensemble, cells[place], changes, steps, "teach.step.size", see=True
@@ -70,7 +74,7 @@ def part(
     return opened, [ruler, cut, *inputs], [ruled, output, steps]
 
 
-def ruler_html(found: scores.Scores | None, ruler: str, cut: float, texts: Texts = ENGLISH) -> str:
+def ruler_html(found: scores.Scores | None, ruler: str, cut: float, texts: Texts = ENGLISH) -> Markup:
     """How far one number gets, and for whom it fails.
 
     Args:
@@ -91,4 +95,4 @@ def ruler_html(found: scores.Scores | None, ruler: str, cut: float, texts: Texts
     )  # fmt: skip
     up = texts("teach.ruler_up", ruler=name)
     chart = charts.subjects(scores.by_subject(found, says), up, texts)
-    return f'<div class="lv-brief"><p role="status">{words}</p>{chart}{lesson.unseen(found, texts)}</div>'
+    return _PIECES.ruled(words, chart, lesson.unseen(found, texts))

@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision.artifact import StoreError
 from leukovision.cell import Cell
@@ -22,9 +23,12 @@ from leukovision.demo.teach import (
     size_shortcut,
     threshold,
 )  # fmt: skip
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, Question
+
+_PIECES = macros("lesson")
 
 PARTS = ("guess", "class", "break", "twin", "draw", "shortcut", "line")
 """Each has a title, and three sentences for the teacher: what to try, what to see, what to ask."""
@@ -82,11 +86,6 @@ def offered(cells: list[Cell], question: Question) -> list[str]:
     return [key for key in PARTS if key == "line" or (cells and (key != "draw" or question.is_ours))]
 
 
-def nav_html(texts: Texts = ENGLISH, parts: Sequence[str] = PARTS) -> str:
+def nav_html(texts: Texts = ENGLISH, parts: Sequence[str] = PARTS) -> Markup:
     """Buttons, one for each part."""
-    buttons = "".join(
-        f'<button type="button" class="lv-button" data-part="{key}" aria-pressed="{str(not place).lower()}">'
-        f"{texts(f'teach.{key}.title')}</button>"
-        for place, key in enumerate(parts)
-    )
-    return f'<nav class="lv-nav" aria-label="{texts("teach.parts")}">{buttons}</nav>'
+    return _PIECES.nav(texts, parts)

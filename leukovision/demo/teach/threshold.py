@@ -6,17 +6,21 @@ from collections.abc import Callable
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from leukovision.demo import charts, render, scores, visitor
 from leukovision.demo.teach import lesson
+from leukovision.demo.templates import macros
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import Question
+
+_PIECES = macros("lesson")
 
 
 def part(get_scores: Callable[[], scores.Scores | None], question: Question) -> lesson.Opening:
     """Put the part into the tab that is open; it gives what to do when the part is opened."""
 
-    def drawn(line: float, prevalence: float) -> str:
+    def drawn(line: float, prevalence: float) -> Markup:
         return line_html(get_scores(), line, prevalence, visitor.texts())
 
     with lesson.column("line", question), gr.Row(elem_classes="lv-lesson"):
@@ -47,7 +51,7 @@ def part(get_scores: Callable[[], scores.Scores | None], question: Question) -> 
     return lambda *values: [drawn(*values)], [line, sick], [output]
 
 
-def line_html(found: scores.Scores | None, line: float, prevalence: float, texts: Texts = ENGLISH) -> str:
+def line_html(found: scores.Scores | None, line: float, prevalence: float, texts: Texts = ENGLISH) -> Markup:
     """What a threshold does.
 
     Args:
@@ -68,19 +72,9 @@ def line_html(found: scores.Scores | None, line: float, prevalence: float, texts
         (texts("teach.positive", prevalence=prevalence), positive),
         (texts("teach.negative", prevalence=prevalence), negative),
     )
-    tiles = ""
-    for name, value in figures:
-        said = texts("teach.none_called") if np.isnan(value) else texts("teach.value", percent=100 * value)
-        tiles += f"<div><dt>{name}</dt><dd>{said}</dd></div>"
+    said = [
+        (name, texts("teach.none_called") if np.isnan(value) else texts("teach.value", percent=100 * value))
+        for name, value in figures
+    ]
     chart = charts.subjects(scores.by_subject(found, says), texts("teach.line_up"), texts)
-    return (
-        f'<div class="lv-brief"><div role="status"><dl class="lv-tiles">{tiles}</dl></div>'
-        '<table class="lv-table lv-matrix"><thead><tr><td></td>'
-        f'<th scope="col">{texts("teach.called_positive")}</th>'
-        f'<th scope="col">{texts("teach.called_negative")}</th></tr></thead><tbody>'
-        f'<tr><th scope="row">{texts("teach.is_positive")}</th>'
-        f"<td>{counts.true_positives}</td><td>{counts.false_negatives}</td></tr>"
-        f'<tr><th scope="row">{texts("teach.is_negative")}</th>'
-        f"<td>{counts.false_positives}</td><td>{counts.true_negatives}</td></tr>"
-        f"</tbody></table>{chart}{lesson.unseen(found, texts)}</div>"
-    )
+    return _PIECES.line(texts, said, counts, chart, lesson.unseen(found, texts))
