@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from leukovision import batch
 from leukovision.artifact import StoreError
@@ -28,6 +28,7 @@ from leukovision.demo import (
 )  # fmt: skip
 from leukovision.demo.examples import Examples, verdict
 from leukovision.demo.static import script
+from leukovision.demo.templates import macros
 from leukovision.demo.traits_panel import traits_html
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import trait_ranges
@@ -37,6 +38,8 @@ from leukovision.explain.overlay import is_dark, thumbnail
 from leukovision.explain.traits import Traits, traits
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, Question
+
+_PIECES = macros("analyse")
 
 SIDE = 400
 """Side of the pictures under the maps, px."""
@@ -60,7 +63,7 @@ class Shown:
     was_drawn: bool = False
 
 
-Result = tuple[str, str, str, str, Shown | None]
+Result = tuple[Markup, Markup | str, Markup, Markup | str, Shown | None]
 """HTML of the input panel, of the photo's cells, of the result, of the check of its map (made later), and
 what is shown."""
 
@@ -80,7 +83,7 @@ def tab(
     """
     files: defaultdict[str, set[Path]] = defaultdict(set)
 
-    def panel(cell: Cell | None, texts: Texts) -> str:
+    def panel(cell: Cell | None, texts: Texts) -> Markup:
         return input_html(cell, examples, texts)
 
     def result(
@@ -134,7 +137,7 @@ def tab(
         again = _shown(ensemble, cell, analysis, now)
         return panel(cell, texts), photo.photo_html(now, texts), page_of(ensemble, again, texts), "", again
 
-    def checked(shown: Shown | None) -> str:
+    def checked(shown: Shown | None) -> Markup | str:
         if not shown or not shown.maps:
             return ""
         found = _check(get_ensemble(), shown.analysis, shown.maps)
@@ -185,7 +188,8 @@ def tab(
     for event in working:
         again(event)
     working += [
-        event.then(None, js=_DONE).then(checked, inputs=shown, outputs=check, **queued) for event in working
+        event.then(None, js=script("done")).then(checked, inputs=shown, outputs=check, **queued)
+        for event in working
     ]
     picture.clear(
         cleared, outputs=everything, cancels=working, queue=False, show_progress="hidden",
@@ -209,7 +213,7 @@ def analysed(
     number: int | None = None,
     truth: str = "",
     was_drawn: bool = False,
-) -> tuple[str, Cell | None, Shown | None]:
+) -> tuple[Markup, Cell | None, Shown | None]:
     """One picture -> HTML of the result or of the reason why there is none, the cell if it was read, and
     what is shown of it. Of a photo, `number` says which cell is asked for, from 0: with its maps. `truth` and
     `was_drawn` as in `Shown`."""
@@ -253,7 +257,7 @@ def _in_zip(path: Path, name: str, place: int) -> bytes:
     return batch.unzip(path, name)[place].read()
 
 
-def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> str:
+def page_of(ensemble: Ensemble, shown: Shown, texts: Texts = ENGLISH) -> Markup:
     """HTML of the result."""
     ranges, decision = trait_ranges.of_ensemble(ensemble.found.folder), shown.analysis.decision
     texts = texts.about(ensemble.question)
@@ -289,102 +293,26 @@ SAID = ("busy", "drawing", "loading", "large", "failed", "many", "nopaste", "how
 """What the panel that takes a picture may have to say, by key."""
 
 
-def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) -> str:
+def input_html(cell: Cell | None, examples: Examples, texts: Texts = ENGLISH) -> Markup:
     """The panel that takes a picture, and shows the cell that was read from it."""
-    words = " ".join(f'data-{key}="{escape(texts.entries[f"analyse.{key}"])}"' for key in SAID)
-    if cell:
-        name = texts.said(base_name(cell.name))
-        brighter = f"<i>, {texts('analyse.brighter')}</i>" if is_dark(cell) else ""
-        seen = (
-            f'<figure class="lv-seen">{_img(cell, 320, texts("analyse.seen", name=name))}'
-            f"<figcaption>{escape(name)}{brighter}</figcaption></figure>"
-        )
-    else:
-        seen = prompt_html("analyse", texts, _DROP)
-    # Numbered, as names of files may tell what is to be guessed first.
-    names = [texts("analyse.example", number=number) for number in range(1, len(examples.cells) + 1)]
-    thumbnails = "".join(
-        f'<button type="button" data-act="example" data-index="{index}" title="{name}">'
-        f"{_img(one, 96, name)}</button>"
-        for index, (one, name) in enumerate(zip(examples.cells, names, strict=True))
-    )
-    note = f"<p>{texts('analyse.drawn')}</p>" if examples.are_drawn else ""
-    if examples.origin:
-        repo = examples.origin.partition("@")[0]
-        link = f'<a href="https://huggingface.co/{repo}" target="_blank" rel="noopener">{repo}</a>'
-        note = f"<p>{texts('analyse.credit', repo=link)}</p>"
-    offered = (
-        f'<div class="lv-examples"><h2>{texts("analyse.examples")}</h2><div>{thumbnails}</div>{note}</div>'
-        if examples.cells
-        else ""
-    )
-    return (
-        f'<section class="lv-input" aria-label="{texts("analyse.input")}">'
-        f'<div class="lv-zone" data-limit="{batch.MAX_BYTES}" {words}>{seen}</div>'
-        '<p class="lv-state" role="status"></p>'
-        '<div class="lv-buttons">'
-        '<label class="lv-button lv-main"><input class="lv-file lv-open" type="file" '
-        f'accept="image/*,{",".join(SUFFIXES)}">{texts("analyse.choose")}</label>'
-        f"{_button('paste', texts)}{_button('photograph', texts)}{_button('clear', texts)}</div>"
-        '<input class="lv-file lv-phone" type="file" accept="image/*" capture="environment" '
-        f'tabindex="-1" aria-hidden="true" aria-label="{texts("analyse.photograph")}">'
-        f'<dialog class="lv-camera" aria-label="{texts("analyse.camera")}">'
-        "<video autoplay playsinline muted></video>"
-        f'<div class="lv-buttons">{_button("shoot", texts, "lv-main")}{_button("close", texts)}</div>'
-        f"</dialog>{offered}</section>"
+    return _PIECES.input(
+        texts,
+        said=SAID,
+        limit=batch.MAX_BYTES,
+        suffixes=",".join(SUFFIXES),
+        name=texts.said(base_name(cell.name)) if cell else "",
+        seen=_picture(cell, 320) if cell else None,
+        examples=[_picture(one, 96) for one in examples.cells],
+        are_drawn=examples.are_drawn,
+        repo=examples.origin.partition("@")[0],
     )
 
 
-def prompt_html(tab: str, texts: Texts, picture: str = "") -> str:
-    """What to do with the zone of a tab: where there is no mouse, nothing can be dropped."""
-    return (
-        f'<div class="lv-prompt" data-act="choose">{picture}'
-        f'<strong class="lv-mouse">{texts(f"{tab}.prompt")}</strong>'
-        f'<strong class="lv-touch">{texts(f"{tab}.prompt_touch")}</strong>'
-        f"<span>{texts(f'{tab}.kinds')}</span></div>"
-    )
-
-
-def empty_html(texts: Texts = ENGLISH) -> str:
+def empty_html(texts: Texts = ENGLISH) -> Markup:
     """What stands in the place of a result before there is one."""
-    said = {
-        "answer": texts("analyse.empty.answer_is"),
-        "maps": texts(
-            "analyse.empty.maps_are",
-            red=f'<b class="lv-positive">{texts("analyse.empty.red")}</b>',
-            blue=f'<b class="lv-negative">{texts("analyse.empty.blue")}</b>',
-        ),
-        "sum": texts("analyse.empty.sum_is"),
-    }
-    items = "".join(
-        f"<li><strong>{texts(f'analyse.empty.{key}')}</strong><span>{words}</span></li>"
-        for key, words in said.items()
-    )
-    return f'<section class="lv-empty"><h2>{texts("analyse.empty.title")}</h2><ol>{items}</ol></section>'
+    return _PIECES.empty(texts)
 
 
-def _button(act: str, texts: Texts, kind: str = "") -> str:
-    said = texts(f"analyse.{act}")
-    return f'<button type="button" class="lv-button {kind}" data-act="{act}">{said}</button>'
-
-
-def _img(cell: Cell, side: int, alt: str) -> str:
-    """The cell in its colours, lit up where it is too dark."""
-    kind = "lv-brighter" if is_dark(cell) else ""
-    return f'<img class="{kind}" src="{render.data_uri(thumbnail(cell, side))}" alt="{escape(alt)}">'
-
-
-_DONE = """() => {
-  document.documentElement.dataset.lv = '';
-  document.querySelector('.lv-state').textContent = '';
-  const first = document.querySelector('.lv-photo') || document.getElementById('lv-output');
-  const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
-  // Once it is drawn: scrolled at the same moment, what stood below it would be seen to jump.
-  const far = () => first.getBoundingClientRect().top > innerHeight / 2;
-  requestAnimationFrame(() => requestAnimationFrame(() => far() && first.scrollIntoView({ behavior })));
-}"""
-
-_DROP = (
-    '<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="17"/>'
-    '<path d="M24 14c6 0 9 4 9 9s-4 10-9 10-9-3-9-9 4-10 9-10z"/></svg>'
-)
+def _picture(cell: Cell, side: int) -> dict[str, Any]:
+    """A cell as the template shows it."""
+    return {"source": render.data_uri(thumbnail(cell, side)), "is_dark": is_dark(cell)}

@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 import gradio as gr
+from markupsafe import Markup
 from pydantic import Field, TypeAdapter
 
 from leukovision import batch, report
@@ -27,11 +27,14 @@ from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, CellError
 from leukovision.demo import analyse, decoding, fair_queue, uploads, visitor
 from leukovision.demo.static import script
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.explain.sentences import together
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.question import OURS, UNSURE, Question
 from leukovision.report import fhir
+
+_PIECES = macros("batch_tab")
 
 HANDFUL = 8
 """Files that are sent and judged together. A page has two handfuls under way: nobody waits for more of it."""
@@ -151,7 +154,7 @@ def left_out(name: str, left: Mapping[str, int], texts: Texts = ENGLISH) -> str:
     return texts("batch.left", name=analyse.base_name(name), why=why)
 
 
-def batch_html(texts: Texts = ENGLISH) -> str:
+def batch_html(texts: Texts = ENGLISH) -> Markup:
     """The tab before there are files; the browser fills it."""
     sides = {name: texts.question.side(name) for name in (*texts.question.names, UNSURE)}
     words = {
@@ -160,31 +163,15 @@ def batch_html(texts: Texts = ENGLISH) -> str:
         if key.startswith(("batch.", "page.decimal"))
         and (key != "batch.downloads.fhir" or fhir.is_installed())
     } | {f"kind.{name}": texts.kind(name) for name in sides}
-    held = escape(json.dumps(words, ensure_ascii=False), quote=True)
-    sides_held = escape(json.dumps(sides), quote=True)
-    limits = f'data-limit="{batch.MAX_BYTES}" data-handful="{HANDFUL}" data-mine="{MINE}"'
-    return (
-        f'<section class="lv-batch" aria-label="{texts("batch.title")}" data-words="{held}" '
-        f'data-sides="{sides_held}" {limits}>'
-        f'<div class="lv-zone lv-many">{analyse.prompt_html("batch", texts)}</div>'
-        '<div class="lv-batch-bar"><label class="lv-button lv-main"><input class="lv-file lv-files" '
-        f'type="file" multiple accept="image/*,.zip,{",".join(SUFFIXES)}">{texts("batch.choose")}</label>'
-        f"{''.join(_button(act, texts) for act in ('stop', 'go_on', 'clear'))}"
-        f'<progress aria-label="{texts("batch.title")}" max="1" value="0" hidden></progress>'
-        '<span class="lv-batch-speed"></span></div>'
-        f'<p class="lv-batch-state" role="status"></p>{_together(texts)}'
-        '<div class="lv-batch-found"></div></section>'
+    return _PIECES.tab(
+        texts,
+        words=json.dumps(words, ensure_ascii=False),
+        sides=json.dumps(sides),
+        limit=batch.MAX_BYTES,
+        handful=HANDFUL,
+        mine=MINE,
+        suffixes=",".join(SUFFIXES),
     )
-
-
-def _together(texts: Texts) -> str:
-    """Where it is said what the cells say together: long words are scrolled, and so nothing moves below."""
-    label = texts("batch.together")
-    return f'<div class="lv-batch-together" role="status" tabindex="0" aria-label="{label}"></div>'
-
-
-def _button(act: str, texts: Texts) -> str:
-    return f'<button type="button" class="lv-button" data-act="{act}" hidden>{texts(f"batch.{act}")}</button>'
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.route_utils import CustomCORSMiddleware
+from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -44,11 +44,14 @@ from leukovision.demo import (
 )
 from leukovision.demo.examples import Examples, find_examples
 from leukovision.demo.static import FOLDER, SHEETS, script
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble, load_ensemble
 from leukovision.errors import sentence
 from leukovision.hub import EMBEDDED, Found, Pulling, asked, find
 from leukovision.i18n import ENGLISH, LANGUAGES, Texts
 from leukovision.question import OURS, Question
+
+_PIECES = macros("build")
 
 SESSIONS = 500
 """Visitors that are remembered at once: those who ask by curl never say that they are gone."""
@@ -291,26 +294,13 @@ def in_background(load: Callable[[], Ensemble]) -> Future[Ensemble]:
     return loaded
 
 
-def header_html(texts: Texts = ENGLISH) -> str:
-    """Title, what this is, and what it is not; in which language, for the page."""
-    return (
-        f'<header class="lv-head" lang="{texts.language}"><div><h1>{texts("page.title")}</h1>'
-        f"<p>{texts('page.what')}</p></div>"
-        f'<p class="lv-badge" role="note">{texts("page.disclaimer")}</p>{_languages(texts)}</header>'
-    )
+def header_html(texts: Texts = ENGLISH) -> Markup:
+    """Title, what this is, and what it is not; in which language, for the page, and in which others it is."""
+    others = {tag: other("page.language") for tag, other in LANGUAGES.items() if tag != texts.language}
+    return _PIECES.header(texts, others)
 
 
-def _languages(texts: Texts) -> str:
-    """A link to the page in each other language."""
-    links = "".join(
-        f'<a href="?lang={tag}" lang="{tag}" hreflang="{tag}">{escape(other("page.language"))}</a>'
-        for tag, other in LANGUAGES.items()
-        if tag != texts.language
-    )
-    return f'<nav class="lv-languages" aria-label="{texts("page.languages")}">{links}</nav>'
-
-
-def footer_html(source: str | None, ready: bool | None, file: str = "", texts: Texts = ENGLISH) -> str:
+def footer_html(source: str | None, ready: bool | None, file: str = "", texts: Texts = ENGLISH) -> Markup:
     """Which ensemble decides, and what happens to pictures.
 
     Args:
@@ -319,18 +309,13 @@ def footer_html(source: str | None, ready: bool | None, file: str = "", texts: T
         file: of it that is being pulled from the Hub.
         texts: of a language.
     """
-    kind = "lv-loading" if ready is False else ""
     state = texts("page.failed" if ready is None else "page.ready" if ready else "page.loading")
     state = texts("page.pulling", file=file) if file else state
-    decides = escape(texts("page.decides", source=source or texts("page.none"), state=state))
-    return (
-        f'<footer class="lv-foot {kind}"><span role="status">{decides}</span>'
-        f"<span>{texts('page.privacy')}</span>{_links(texts)}</footer>"
-    )
+    return _PIECES.footer(texts, source or texts("page.none"), state, ready is False, _links(texts))
 
 
-def _links(texts: Texts) -> str:
-    """Where there is more: of a Space its own files, and what the ensemble learnt from."""
+def _links(texts: Texts) -> dict[str, str]:
+    """Where there is more, by what: of a Space its own files, and what the ensemble learnt from."""
     data = re.search(r"https://[^\s<>\"',;]+", texts.question.data)
     found = {"data": data[0]} if data else {}
     space = os.environ.get("SPACE_ID", "")
@@ -344,11 +329,7 @@ def _links(texts: Texts) -> str:
         } | found
     found["paper"] = "https://doi.org/10.1109/CVPR.2016.319"
     found["licence"] = "https://www.apache.org/licenses/LICENSE-2.0"
-    links = "".join(
-        f'<a href="{where}" target="_blank" rel="noopener">{texts(f"page.{key}")}</a>'
-        for key, where in found.items()
-    )
-    return f'<nav aria-label="{texts("page.links")}">{links}</nav>'
+    return found
 
 
 def find_or_embedded(

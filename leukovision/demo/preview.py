@@ -9,15 +9,18 @@ from functools import cache, partial
 
 from gradio.routes import templates
 from jinja2 import BaseLoader, Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from leukovision import synthetic
+from leukovision.demo.templates import macros
 from leukovision.i18n import ENGLISH, LANGUAGES, choose
 from leukovision.question import OURS, Question
+
+_PIECES = macros("preview")
 
 SIZE = (1200, 630)
 """Of the picture, px: what most places that show links cut nothing from."""
@@ -48,14 +51,8 @@ def tags(request: Request, question: Question = OURS) -> Markup:
         "og:image:alt": texts("page.preview"),
     }
     named = {"twitter:card": "summary_large_image", "description": said["og:description"]}
-    found = [f'<meta property="{key}" content="{escape(value)}">' for key, value in said.items()]
-    found += [f'<meta name="{key}" content="{escape(value)}">' for key, value in named.items()]
-    if request.query_params.get("lang") in LANGUAGES:
-        # Gradio asks the browser which of the languages to show.
-        found.append(
-            f'<script>Object.defineProperty(navigator,"language",{{value:"{texts.language}"}})</script>'
-        )
-    return Markup("".join(found))
+    chosen = request.query_params.get("lang") in LANGUAGES
+    return _PIECES.tags(said, named, texts.language if chosen else "")
 
 
 def install(question: Question = OURS) -> None:
@@ -75,7 +72,7 @@ class _Loader(BaseLoader):
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         source, name, fresh = self.own.get_source(environment, template)
         source = re.sub(r'<meta\s+(property="og:|name="twitter:)[^>]*>', "", source)
-        return source.replace(_CHARSET, f"{_CHARSET}{{{{ lv_tags(request) }}}}", 1), name, fresh
+        return source.replace(_CHARSET, _CHARSET + "{{ lv_tags(request) }}", 1), name, fresh
 
 
 @cache

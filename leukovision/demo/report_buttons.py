@@ -9,14 +9,18 @@ from pathlib import PurePath
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.demo import visitor
 from leukovision.demo.static import script
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.i18n import ENGLISH, Texts
 from leukovision.report import fhir
+
+_PIECES = macros("report_buttons")
 
 KINDS = {
     "pdf": "application/pdf",
@@ -67,7 +71,7 @@ def buttons(get_ensemble: Callable[[], Ensemble], shown: gr.State, queued: dict[
     )
     made = gr.HTML(
         html_template="<i></i>",
-        js_on_load=_SAVE,
+        js_on_load=script("save_report"),
         apply_default_css=False,
         elem_id="lv-made",
         visible="hidden",
@@ -87,29 +91,6 @@ def _made(ensemble: Ensemble, now: Any, kind: str, texts: Texts) -> bytes:
     return fhir.bundle(whole, ensemble, [row], texts=texts)
 
 
-def buttons_html(texts: Texts = ENGLISH) -> str:
+def buttons_html(texts: Texts = ENGLISH) -> Markup:
     """The buttons; the style sheet shows them where there is a result."""
-    made = "".join(
-        f'<button type="button" class="lv-button" value="{kind}">{texts(f"report.{kind}")}</button>'
-        for kind in offered()
-    )
-    return (
-        f'<section class="lv-kept" aria-label="{texts("report.keep")}"><h3>{texts("report.keep")}</h3>'
-        f'<span class="lv-keep">{made}</span>'
-        f'<p role="status" data-making="{texts("report.making")}"></p></section>'
-    )
-
-
-_SAVE = """
-watch('value', () => {
-  if (!props.value) return;
-  const { said = '', name, type, content } = JSON.parse(props.value);
-  document.querySelector('.lv-kept p').textContent = said;
-  if (!content) return;
-  const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
-  const address = URL.createObjectURL(new Blob([bytes], { type }));
-  Object.assign(document.createElement('a'), { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60000);
-  props.value = '';
-});
-"""
+    return _PIECES.buttons(texts, offered())

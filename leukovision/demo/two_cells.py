@@ -4,15 +4,19 @@ method, on one scale."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from leukovision.demo import render, visitor
+from leukovision.demo.static import script
+from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
 from leukovision.explain.methods import DEFAULT, METHODS
 from leukovision.i18n import ENGLISH, Texts
+
+_PIECES = macros("two_cells")
 
 
 def panel(
@@ -31,31 +35,29 @@ def panel(
     """
     kept = gr.State(time_to_live=kept_for)
 
-    def both(first: Any, now: Any) -> str:
+    def both(first: Any, now: Any) -> Markup:
         return beside_html(get_ensemble(), first, now, visitor.texts())
 
-    def pressed(event: gr.EventData, now: Any) -> tuple[Any, str]:
+    def pressed(event: gr.EventData, now: Any) -> tuple[Any, Markup]:
         first = now if event.act == "beside" else None
         return first, both(first, now)
 
     place = gr.HTML(
-        visitor.start(buttons_html), js_on_load=_PRESS, apply_default_css=False, elem_id="lv-beside"
+        visitor.start(buttons_html),
+        js_on_load=script("two_cells"),
+        apply_default_css=False,
+        elem_id="lv-beside",
     )
     place.select(pressed, inputs=shown, outputs=[kept, place], **queued)
     return lambda event: event.then(both, inputs=[kept, shown], outputs=place, **queued)
 
 
-def buttons_html(texts: Texts = ENGLISH, keeps: bool = False) -> str:
-    """What keeps the cell that is shown beside the next, or puts it away."""
-    acts = ("beside", "away") if keeps else ("beside",)
-    buttons = "".join(
-        f'<button type="button" class="lv-button" data-act="{act}">{texts(f"beside.{act}")}</button>'
-        for act in acts
-    )
-    return f'<div class="lv-beside-bar">{buttons}</div>'
+def buttons_html(texts: Texts = ENGLISH) -> Markup:
+    """What keeps the cell that is shown beside the next."""
+    return _PIECES.buttons(texts)
 
 
-def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH) -> str:
+def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH) -> Markup:
     """Two cells with their decisions and maps.
 
     Args:
@@ -67,8 +69,7 @@ def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH
     if first is None:
         return buttons_html(texts)
     if now is None or now is first:
-        said = texts("beside.kept", name=texts.said(first.name))
-        return f'{buttons_html(texts, True)}<p class="lv-note" role="status">{escape(said)}</p>'
+        return _PIECES.kept(texts, texts.said(first.name))
     method = now.maps.method if now.maps else DEFAULT
     pair = [
         (
@@ -81,20 +82,11 @@ def beside_html(ensemble: Ensemble, first: Any, now: Any, texts: Texts = ENGLISH
     ]
     decide = ensemble.manifest.thresholds.decide
     scale = max(render.scale_of(maps.smooth) for _, maps in pair)
-    cells = "".join(
-        f"<div><h4>{escape(texts.said(one.name))}</h4>"
-        f"{render.compared_html(one.analysis, one.picture, maps, scale, decide, texts)}</div>"
+    cells = [
+        (
+            texts.said(one.name),
+            render.compared_html(one.analysis, one.picture, maps, scale, decide, texts),
+        )
         for one, maps in pair
-    )
-    title, by = texts("beside.title"), texts("beside.scale", method=texts.said(METHODS[method].title))
-    return (
-        f'{buttons_html(texts, True)}<section class="lv-beside" aria-label="{title}"><h3>{title}</h3>'
-        f'<div class="lv-two">{cells}</div><p class="lv-note">{by}</p></section>'
-    )
-
-
-_PRESS = """
-element.addEventListener('click', ({ target }) => {
-  if (target.dataset.act) trigger('select', { act: target.dataset.act });
-});
-"""
+    ]
+    return _PIECES.two(texts, cells, texts.said(METHODS[method].title))

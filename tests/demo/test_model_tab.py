@@ -129,8 +129,8 @@ def test_markup_in_a_manifest_is_shown_as_it_is_written(folder):
     (folder / "ensemble.json").write_text(json.dumps(content))
     manifest = read_manifest(folder)
     for texts in LANGUAGES.values():
-        shown = model_tab.model_html(Found(folder, hostile), texts)
-        shown += build.footer_html(f"{manifest.name} {manifest.version}", True, hostile, texts)
+        foot = build.footer_html(f"{manifest.name} {manifest.version}", True, hostile, texts)
+        shown = f"{model_tab.model_html(Found(folder, hostile), texts)}{foot}"
         assert "<img" not in shown and "<script" not in shown and shown.count("&lt;img") >= 5
 
 
