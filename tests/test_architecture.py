@@ -78,6 +78,18 @@ def test_no_two_modules_have_one_name() -> None:
     assert not twice, f"a module is found by its name; of two modules are {twice}"
 
 
+def test_html_of_the_page_comes_from_templates() -> None:
+    """What Gradio is handed as it stands holds no values, and so is no f-string."""
+    inline = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((ROOT / "leukovision" / "demo").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.JoinedStr)
+        and any(isinstance(part, ast.Constant) and re.search("</?[a-z]", part.value) for part in node.values)
+    ]
+    assert not inline, f"values get into HTML in demo/templates/, which escape them; not so in {inline}"
+
+
 def test_each_module_says_in_its_first_line_what_it_is_for() -> None:
     silent = [str(path.relative_to(ROOT)) for path in modules() if not path.read_text().startswith('"""')]
     assert not silent, f"a module's first line says what comes in and what goes out; silent are {silent}"

@@ -12,12 +12,22 @@ from leukovision import synthetic
 ROOT = Path(__file__).parents[1]
 
 
+def files(package: Path, inside: str = "") -> set[Path]:
+    return {
+        path.relative_to(package)
+        for path in (package / inside).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
 def test_a_wheel_decides_by_the_ensemble_in_it(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheels, site = tmp_path / "wheels", tmp_path / "site"
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT], check=True, capture_output=True)
     (wheel,) = wheels.iterdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True, capture_output=True)
+    # Templates, styles, scripts, languages: what is no module is listed in pyproject.toml by its ending.
+    assert files(ROOT / "leukovision") == files(site / "leukovision") - files(site / "leukovision", "weights")
     Image.fromarray(synthetic.paint(synthetic.blast_like(1), seed=1)).save(tmp_path / "cell.png")
     found = subprocess.run(
         [sys.executable, "-m", "leukovision", "analyse", "cell.png", "--json", "out.json"],

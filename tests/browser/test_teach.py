@@ -140,7 +140,7 @@ def test_twin_is_shown_beside_the_trained_networks(lesson):
 
     def alike(what: str) -> float:
         said = lesson.locator(f"#lv-twin-out [data-of='{what}'] p[role=status]").text_content()
-        return float(re.search(r"on the cell: (-?\d\.\d\d)", said)[1])
+        return float(re.search(r"on the cell: (−?\d\.\d\d)", said)[1].replace("−", "-"))
 
     own = alike("adds_up head")
     lesson.get_by_role("radio", name="LayerCAM").check()

@@ -16,6 +16,7 @@ from leukovision.demo.examples import truth_of
 from leukovision.demo.perturbation import MAGENTA, WINDOW, Perturbation, perturbed, window
 from leukovision.demo.teach import break_it, lesson, size_shortcut, threshold
 from leukovision.hub import EMBEDDED
+from leukovision.i18n import ENGLISH
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_the_smallest_change_turns_the_decision_and_one_step_less_does_not(ensem
         assert "none within range" in said
         return
     assert decided(value) != decided(none) == decided(value + (step if value < none else -step))
-    assert f"from {value:g} on" in said
+    assert f"from {ENGLISH.figure(value, 'g')} on" in said
 
 
 def test_brush_and_corner_stand_where_they_were_put(cell):
