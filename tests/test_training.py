@@ -16,8 +16,8 @@ from leukovision.cli import app
 from leukovision.hub import EMBEDDED
 from leukovision.preprocessing import Input, coarse_chroma
 from leukovision.training import dataset, fine_tuning_loop
-from leukovision.training.fit import fit
 from leukovision.training.recipe import Recipe
+from leukovision.training.train import train_ensemble
 
 INPUT = Input(geometry="fill", size=256, colour="standardised")
 
@@ -134,11 +134,11 @@ def test_whole_networks_learn_and_a_run_that_is_killed_goes_on_to_the_same_resul
         if done == 6:
             shutil.copytree(once, again)
 
-    fit(images, once, recipe, ["xception"], progress=leave)
+    train_ensemble(images, once, recipe, ["xception"], progress=leave)
     with pytest.raises(ValueError, match="another recipe"):
-        fit(images, again, replace(recipe, seed=2), ["xception"])
+        train_ensemble(images, again, replace(recipe, seed=2), ["xception"])
     steps: list[int] = []
-    fit(images, again, recipe, ["xception"], progress=lambda _, done, *__: steps.append(done))
+    train_ensemble(images, again, recipe, ["xception"], progress=lambda _, done, *__: steps.append(done))
     assert steps == [5, 6, 7, 8, 9, 10]
     assert not [*once.glob("*.checkpoint.npz"), *again.glob("*.checkpoint.npz")]
     one, two = (artifact.read_tensors(folder / "xception.safetensors") for folder in (once, again))

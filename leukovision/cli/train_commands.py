@@ -101,8 +101,8 @@ def train(
     from leukovision import artifact
     from leukovision.evaluation import score
     from leukovision.training import dataset
-    from leukovision.training.fit import fit
     from leukovision.training.recipe import Recipe
+    from leukovision.training.train import train_ensemble
 
     loading.import_keras()
     with errors_as_sentences(), progress("steps") as advance:
@@ -133,7 +133,7 @@ def train(
 
         out.mkdir(parents=True, exist_ok=True)
         with artifact.alone(out):
-            manifest = fit(
+            manifest = train_ensemble(
                 images,
                 out,
                 recipe,

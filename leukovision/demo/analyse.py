@@ -17,7 +17,7 @@ from leukovision import batch
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, Cell, CellError, framed, is_on_black
 from leukovision.demo import (
-    decoding,
+    decode_worker,
     fair_queue,
     photo,
     render,
@@ -87,7 +87,7 @@ def tab(
         return input_html(cell, examples, texts)
 
     def result(
-        source: decoding.Source | Cell, name: str, number: int | None = None, truth: str = ""
+        source: decode_worker.Source | Cell, name: str, number: int | None = None, truth: str = ""
     ) -> Result:
         texts = visitor.texts().about(question)
         page, cell, shown = analysed(get_ensemble, source, name, texts, number, truth, examples.are_drawn)
@@ -207,7 +207,7 @@ def tab(
 
 def analysed(
     get_ensemble: Callable[[], Ensemble],
-    source: decoding.Source | Cell,
+    source: decode_worker.Source | Cell,
     name: str,
     texts: Texts = ENGLISH,
     number: int | None = None,
@@ -241,10 +241,10 @@ def analysed(
 
 
 def _read(
-    ensemble: Ensemble, source: decoding.Source, name: str, number: int | None
+    ensemble: Ensemble, source: decode_worker.Source, name: str, number: int | None
 ) -> tuple[photo.Photo | None, Cell, Analysis]:
     """A picture, judged: as a photo where there are cells on it, else as one cell."""
-    with decoding.picture(source, name) as rgb:
+    with decode_worker.picture(source, name) as rgb:
         if not is_on_black(rgb) and (found := photo.analyse_photo(ensemble, rgb, source, name, number)):
             return found
         cell = framed(rgb, name)

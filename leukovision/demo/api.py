@@ -15,7 +15,7 @@ import gradio as gr
 from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.cell import CellError
-from leukovision.demo import batch_tab, decoding, fair_queue
+from leukovision.demo import batch_tab, decode_worker, fair_queue
 from leukovision.demo.uploads import uploaded
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.explain import trait_ranges
@@ -65,7 +65,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
             nearer, the class to whose training cells it is nearer, or "").
         """
         try:
-            cell = decoding.cell(*_picture(picture), hasty=True)
+            cell = decode_worker.cell(*_picture(picture), hasty=True)
             with at_once:
                 ensemble = get_ensemble()
                 said = as_json(ensemble.analyse([cell])[0])
@@ -152,7 +152,7 @@ def endpoints(get_ensemble: Callable[[], Ensemble], question: Question = OURS) -
         """
         try:
             ensemble = get_ensemble()
-            numbers = ensemble.input.numbers(ensemble.input.picture(decoding.cell(*_picture(picture))))
+            numbers = ensemble.input.numbers(ensemble.input.picture(decode_worker.cell(*_picture(picture))))
             maps = explain(ensemble, numbers, method, target)
         except (ValueError, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -210,9 +210,9 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _cells(source: decoding.Source, name: str) -> list[batch.FileCell]:
+def _cells(source: decode_worker.Source, name: str) -> list[batch.FileCell]:
     """The cell that a picture shows, or those of a photo."""
-    with decoding.picture(source, name) as rgb:
+    with decode_worker.picture(source, name) as rgb:
         return batch.cells_in(rgb, name)
 
 

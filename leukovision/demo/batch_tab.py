@@ -25,7 +25,7 @@ from pydantic import Field, TypeAdapter
 from leukovision import batch, report
 from leukovision.artifact import StoreError
 from leukovision.cell import SUFFIXES, CellError
-from leukovision.demo import analyse, decoding, fair_queue, uploads, visitor
+from leukovision.demo import analyse, decode_worker, fair_queue, uploads, visitor
 from leukovision.demo.static import script
 from leukovision.demo.templates import macros
 from leukovision.ensemble import Ensemble
@@ -182,7 +182,7 @@ class _Sent(batch.File):
 
 
 def _read(file: batch.File) -> list[batch.FileCell]:
-    with decoding.picture(file.path if isinstance(file, _Sent) else file.read(), file.name) as rgb:
+    with decode_worker.picture(file.path if isinstance(file, _Sent) else file.read(), file.name) as rgb:
         return batch.cells_in(rgb, file.name)
 
 

@@ -31,11 +31,11 @@ from leukovision.demo import (
     api,
     batch_tab,
     fair_queue,
-    guard,
     headers,
     model_tab,
     preview,
     render,
+    request_limits,
     sessions,
     shutdown,
     teach,
@@ -192,8 +192,8 @@ def serve(
         show: open the page in the browser, where there is one.
 
     Raises:
-        ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `guard.limits` wants it,
-            LEUKOVISION_ORIGINS not as `headers.origins` does, or what `mcp` needs is not installed.
+        ValueError: `auth` is not of that form, LEUKOVISION_PER_MINUTE not as `request_limits.limits` wants
+            it, LEUKOVISION_ORIGINS not as `headers.origins` does, or what `mcp` needs is not installed.
         FileNotFoundError: as `find_examples`.
     """
     auth = auth or os.environ.get("LEUKOVISION_AUTH")
@@ -202,7 +202,7 @@ def serve(
         raise ValueError("--auth and LEUKOVISION_AUTH want user:password, with neither of them empty.")
     if mcp and not importlib.util.find_spec("mcp"):
         raise ValueError("--mcp needs the package mcp: pip install 'leukovision[mcp]'.")
-    per_minute, named = guard.limits(), headers.origins()
+    per_minute, named = request_limits.limits(), headers.origins()
     # The C library would keep freed memory apart for each of the page's many threads: 80 MB.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
@@ -220,7 +220,7 @@ def serve(
         outside = [
             Middleware(visitor.Language),
             Middleware(headers.Policy, named=named, share=share),
-            Middleware(guard.Guard, queue=queue, per_minute=per_minute),
+            Middleware(request_limits.RequestLimits, queue=queue, per_minute=per_minute),
         ]
         preview.install(question)
         page.launch(

@@ -99,6 +99,6 @@ class Policy:
             }
             return await JSONResponse({}, headers=allowed)(scope, receive, with_headers)
         if scope["method"] == "POST" and asked.get("sec-fetch-site") == "cross-site" and not own:
-            words = choose(asked.get("accept-language", ""))("guard.elsewhere")
+            words = choose(asked.get("accept-language", ""))("requests.elsewhere")
             return await JSONResponse({"detail": words, "error": words}, 403)(scope, receive, with_headers)
         await self.app(scope, receive, with_headers)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image, ImageDraw
 
 from leukovision.cell import Cell
-from leukovision.demo import decoding
+from leukovision.demo import decode_worker
 from leukovision.demo.templates import macros
 from leukovision.ensemble import Analysis, Ensemble
 from leukovision.errors import sentence
@@ -72,7 +72,7 @@ class Photo:
         chosen: which of them is looked at, from 0.
     """
 
-    source: decoding.Source
+    source: decode_worker.Source
     name: str
     size: tuple[int, int]
     shown: str
@@ -85,7 +85,7 @@ Looked = tuple[Photo, Cell, Analysis]
 
 
 def analyse_photo(
-    ensemble: Ensemble, rgb: np.ndarray, source: decoding.Source, name: str, number: int | None = None
+    ensemble: Ensemble, rgb: np.ndarray, source: decode_worker.Source, name: str, number: int | None = None
 ) -> Looked | None:
     """Find the cells of a photo and judge all of them; None where there is none.
 
@@ -136,7 +136,7 @@ def act(ensemble: Ensemble, photo: Photo, what: str, index: int, points: Sequenc
             return None
         index = min(index, len(outlines) - 1)
     number = len(outlines) + 1 if what == "new" else index + 1
-    with decoding.picture(photo.source, photo.name) as rgb:
+    with decode_worker.picture(photo.source, photo.name) as rgb:
         name = sentence("cell_of", name=photo.name, number=number)
         found = _found(rgb, name, outlines[index], what, drawn * rgb.shape[1::-1])
     (analysis,) = ensemble.analyse([found.cell])

@@ -48,7 +48,8 @@ def train(
     weights: str | Path | None,
     progress: Progress,
 ) -> None:
-    """Train a backbone with its linear unit, and write the member's tensors; arguments as in `fit.fit`."""
+    """Train a backbone with its linear unit, and write the member's tensors; arguments as in
+    `train.train_ensemble`."""
     area = areas(images) if recipe.even_sizes else None
     _Member(name, images, area, out, recipe, weights).train(progress)
 

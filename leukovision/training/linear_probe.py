@@ -32,7 +32,7 @@ def train(
     the unit leans less on what that changes.
 
     Args:
-        name, images, out, recipe, weights, progress: as in `fit.fit`.
+        name, images, out, recipe, weights, progress: as in `train.train_ensemble`.
         cache: folder of what the backbones see of the images, see `features.pooled`.
     """
     import keras

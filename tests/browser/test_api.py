@@ -23,7 +23,7 @@ from served import ROOT, serving
 from leukovision import read_cell, synthetic
 from leukovision.demo import visitor
 from leukovision.demo.build import build
-from leukovision.demo.guard import MAX_BODY
+from leukovision.demo.request_limits import MAX_BODY
 from leukovision.demo.uploads import PREFIX
 from leukovision.explain.methods import METHODS
 

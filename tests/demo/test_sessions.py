@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 from leukovision.demo import build, visitor
 from leukovision.demo.fair_queue import FairQueue
-from leukovision.demo.guard import Guard
+from leukovision.demo.request_limits import RequestLimits
 
 MARK = "a name that is told to nobody"
 
@@ -24,7 +24,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, object
     """A page whose ensemble is not there yet; its address, and Gradio's page."""
     made = build.build(after=threading.Event())
     queue = FairQueue(made._queue)
-    outside = [Middleware(Guard, queue=queue, per_minute=(10**6, 10**6))]
+    outside = [Middleware(RequestLimits, queue=queue, per_minute=(10**6, 10**6))]
     within = build._lifespan(made, outside, queue, tmp_path_factory.mktemp("uploads"))
     _, url, _ = made.launch(
         prevent_thread_lock=True,

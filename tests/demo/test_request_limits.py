@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from leukovision.demo import fair_queue, guard, uploads
-from leukovision.demo.guard import LIMITS, Guard, limits
+from leukovision.demo import fair_queue, request_limits, uploads
 from leukovision.demo.headers import Policy, origins
+from leukovision.demo.request_limits import LIMITS, RequestLimits, limits
 
 JOIN = "/gradio_api/queue/join"
 
@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def app(queue, folder) -> Guard:
+def app(queue, folder) -> RequestLimits:
     """A page of 3 requests a minute of a page, 5 of an address; every password but "right" is wrong."""
 
     async def join(request):
@@ -69,7 +69,7 @@ def app(queue, folder) -> Guard:
         Route("/login", login, methods=["POST"]),
         Route("/{path:path}", echo, methods=["GET", "POST"]),
     ]
-    middleware = [Middleware(Guard, queue=fair_queue.FairQueue(queue), per_minute=(3, 5))]
+    middleware = [Middleware(RequestLimits, queue=fair_queue.FairQueue(queue), per_minute=(3, 5))]
     made = Starlette(routes=routes, middleware=middleware)
     made.middleware_stack = made.build_middleware_stack()
     return made.middleware_stack.app
@@ -200,7 +200,7 @@ def test_of_long_requests_one_address_holds_two_and_everybody_four(app, queue):
     assert said == [200, 200, 503, 200, 200, 503, 503, 503, 503]
 
 
-def unfinished(app: Guard, path: str, sizes: list[Any], address: str = "10.0.0.1") -> Any:
+def unfinished(app: RequestLimits, path: str, sizes: list[Any], address: str = "10.0.0.1") -> Any:
     """A request that sends pieces of these sizes and then nothing, or ends with bytes; what comes back."""
     said: list[Any] = []
     left = list(sizes)
@@ -226,10 +226,10 @@ def unfinished(app: Guard, path: str, sizes: list[Any], address: str = "10.0.0.1
 
 
 def test_unfinished_requests_take_no_more_memory_than_their_bound_and_no_more_time(app, monkeypatch):
-    monkeypatch.setattr(guard, "GRACE", 0.5)
-    monkeypatch.setattr(guard, "RATE", 10**12)
+    monkeypatch.setattr(request_limits, "GRACE", 0.5)
+    monkeypatch.setattr(request_limits, "RATE", 10**12)
     app.per_minute = (10**6, 10**6)
-    megabytes = guard.MAX_LONG // 2**20 - 1
+    megabytes = request_limits.MAX_LONG // 2**20 - 1
     asked = [
         unfinished(app, "/gradio_api/call/batch_file", [2**20] * megabytes, f"10.0.0.{number // 4}")
         for number in range(40)
@@ -247,7 +247,7 @@ def test_unfinished_requests_take_no_more_memory_than_their_bound_and_no_more_ti
     run(asyncio.wait_for(watch(), 20))
     statuses = [said[0]["status"] for _, said in asked]
     assert set(statuses) == {408, 503}
-    assert 0 < most <= guard.HELD[1]
+    assert 0 < most <= request_limits.HELD[1]
     assert app._held.total() == 0 and not app._open
     sentence = json.loads(asked[statuses.index(408)][1][1]["body"])["detail"]
     assert sentence == "The request came too slowly, and was given up; send it again."
@@ -256,18 +256,21 @@ def test_unfinished_requests_take_no_more_memory_than_their_bound_and_no_more_ti
 def test_a_request_longer_than_its_kind_is_refused_before_it_is_read(app):
     app.per_minute = (10**6, 10**6)
     client = TestClient(app)
-    for path, most in ((JOIN, guard.MAX_BODY), ("/gradio_api/call/batch_file", guard.MAX_LONG)):
+    for path, most in (
+        (JOIN, request_limits.MAX_BODY),
+        ("/gradio_api/call/batch_file", request_limits.MAX_LONG),
+    ):
         answer = client.post(path, content=bytes(most + 1))
         assert answer.status_code == 413 and f"longer than {most // 2**20} MB" in answer.json()["detail"]
     # One that does not say how long it is, too.
-    call, said = unfinished(app, JOIN, [guard.MAX_BODY, 1])
+    call, said = unfinished(app, JOIN, [request_limits.MAX_BODY, 1])
     run(call)
     assert said[0]["status"] == 413
 
 
 def test_files_of_one_request_and_of_one_address_are_bounded(app, monkeypatch):
     app.per_minute = (10**6, 10**6)
-    monkeypatch.setattr(guard, "MAX_UPLOAD", 3 * 2**20)
+    monkeypatch.setattr(request_limits, "MAX_UPLOAD", 3 * 2**20)
     client = TestClient(app, client=("10.0.0.1", 1))
     answer = client.post("/gradio_api/upload", content=iter([bytes(2**20)] * 4))
     assert answer.status_code == 413 and "more than 3 MB together" in answer.json()["detail"]
@@ -288,13 +291,13 @@ def test_wrong_passwords_are_answered_ever_later_and_then_not_at_all(app, monkey
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(guard.asyncio, "sleep", sleep)
+    monkeypatch.setattr(request_limits.asyncio, "sleep", sleep)
     client = TestClient(app, client=("10.0.0.1", 1))
-    said = [client.post("/login", content=b"wrong") for _ in range(guard.LOGINS + 2)]
-    assert [one.status_code for one in said] == [400] * guard.LOGINS + [429] * 2
-    assert waited == sorted(waited) and len(waited) == guard.LOGINS and sum(waited) > 10
+    said = [client.post("/login", content=b"wrong") for _ in range(request_limits.LOGINS + 2)]
+    assert [one.status_code for one in said] == [400] * request_limits.LOGINS + [429] * 2
+    assert waited == sorted(waited) and len(waited) == request_limits.LOGINS and sum(waited) > 10
     assert client.post("/login", content=b"right").status_code == 429
-    assert 0 < int(said[-1].headers["Retry-After"]) <= guard.LOCKED + 1
+    assert 0 < int(said[-1].headers["Retry-After"]) <= request_limits.LOCKED + 1
     # Others come in, and who did has no wrong ones behind them.
     other = TestClient(app, client=("10.0.0.2", 1))
     for _ in range(3):
@@ -310,7 +313,7 @@ def test_what_gradio_offers_and_the_page_does_not_need_is_not_there(client, way)
 
 
 def test_an_address_has_so_many_requests_open_at_once(app):
-    app._open["10.0.0.1"] = guard.OPEN
+    app._open["10.0.0.1"] = request_limits.OPEN
     assert TestClient(app, client=("10.0.0.1", 1)).get("/").status_code == 429
     assert TestClient(app, client=("10.0.0.2", 1)).get("/").status_code == 200
 

@@ -85,7 +85,7 @@ def limits() -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-class Guard:
+class RequestLimits:
     """ASGI middleware that lets in what there is time, memory and room for.
 
     Args:
@@ -126,9 +126,9 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
         path = scope["path"].removeprefix(_START)
         if path.startswith(_CLOSED):
-            raise _RefusedError(404, "guard.closed")
+            raise _RefusedError(404, "requests.closed")
         if self._open[address] > OPEN:
-            raise _RefusedError(429, "guard.open", limit=OPEN, seconds=10)
+            raise _RefusedError(429, "requests.open", limit=OPEN, seconds=10)
         if scope["method"] != "POST":
             # Gradio would begin an answer, break it off, and write a page of its log.
             if path.strip("/") == "queue/data":
@@ -136,20 +136,20 @@ class Guard:
             else:
                 known = not path.startswith("call/") or self.queue.is_open(path.strip("/").rpartition("/")[2])
             if not known:
-                raise _RefusedError(404, "guard.gone")
+                raise _RefusedError(404, "requests.gone")
             return await self.app(scope, receive, send)
         if path.strip("/") == "login":
             return await self._login(scope, receive, send, address)
         if path.startswith(_WORK):
             self._count(f"address {address}", self.per_minute[1])
         if path.startswith(_WORK) and self.queue.closing:
-            raise _RefusedError(503, "guard.closing", seconds=30)
+            raise _RefusedError(503, "requests.closing", seconds=30)
         if path.startswith("upload"):
             # Of an upload that has a name of its own Gradio keeps the progress, for good if nobody asks.
             return await self.app({**scope, "query_string": b""}, self._file(receive, address), send)
         is_long = path.startswith(LONG)
         if path.startswith(_QUEUED) and not self.queue.has_room(address, is_long):
-            raise _RefusedError(503, "guard.share", seconds=2)
+            raise _RefusedError(503, "requests.share", seconds=2)
         held: list[int] = []
         try:
             content = await self._body(scope, receive, address, MAX_LONG if is_long else MAX_BODY, held)
@@ -166,7 +166,7 @@ class Guard:
         """Let an event into the queue."""
         # Others of this address may have come in while this one was read.
         if not self.queue.reserve(address, is_long):
-            raise _RefusedError(503, "guard.share", seconds=2)
+            raise _RefusedError(503, "requests.share", seconds=2)
         said = bytearray()
 
         async def heard(message: Message) -> None:
@@ -202,17 +202,17 @@ class Guard:
         content, start = bytearray(), time.monotonic()
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > most:
-            raise _RefusedError(413, "guard.long", most=most // 1024**2 or 1)
+            raise _RefusedError(413, "requests.long", most=most // 1024**2 or 1)
         while True:
             message = await _in_time(receive, start, len(content))
             if message["type"] == "http.disconnect":
-                raise _RefusedError(408, "guard.slow")
+                raise _RefusedError(408, "requests.slow")
             content += message.get("body", b"")
             if len(content) > most:
-                raise _RefusedError(413, "guard.long", most=most // 1024**2 or 1)
+                raise _RefusedError(413, "requests.long", most=most // 1024**2 or 1)
             if more := max(0, len(content) - SHORT - sum(held)):
                 if self._held[address] + more > HELD[0] or self._held.total() + more > HELD[1]:
-                    raise _RefusedError(503, "guard.share", seconds=2)
+                    raise _RefusedError(503, "requests.share", seconds=2)
                 held.append(more)
                 self._held[address] += more
             if not message.get("more_body"):
@@ -221,7 +221,7 @@ class Guard:
     def _file(self, receive: Receive, address: str) -> Receive:
         """What is received of files, as long as there is room for it."""
         if not uploads.has_room():
-            raise _RefusedError(503, "guard.full")
+            raise _RefusedError(503, "requests.full")
         received, start = 0, time.monotonic()
 
         async def counted() -> Message:
@@ -230,7 +230,7 @@ class Guard:
             more = len(message.get("body", b""))
             received += more
             if received > MAX_UPLOAD:
-                raise _RefusedError(413, "guard.files", most=MAX_UPLOAD // 1024**2)
+                raise _RefusedError(413, "requests.files", most=MAX_UPLOAD // 1024**2)
             self._store(address, more)
             return message
 
@@ -245,10 +245,10 @@ class Guard:
             since, before, most = now, 0, (uploads.free() - uploads.ROOM) // 2
         self._stored[address] = (since, before + more, most)
         if before + more > most:
-            raise _RefusedError(503, "guard.full", seconds=int(since + uploads.KEPT - now) + 1)
+            raise _RefusedError(503, "requests.full", seconds=int(since + uploads.KEPT - now) + 1)
         # Asking the disk for each piece would take longer than the piece.
         if before // 2**24 != (before + more) // 2**24 and not uploads.has_room():
-            raise _RefusedError(503, "guard.full")
+            raise _RefusedError(503, "requests.full")
 
     def _count(self, who: str, limit: int, lasting: int = 60) -> None:
         """Count one more, or refuse it."""
@@ -261,7 +261,7 @@ class Guard:
         while asked and asked[0] < now - lasting:
             asked.popleft()
         if len(asked) >= limit:
-            key = "guard.wait" if lasting == 60 else "guard.login"
+            key = "requests.wait" if lasting == 60 else "requests.login"
             raise _RefusedError(429, key, limit=limit, seconds=int(asked[0] + lasting - now) + 1)
         asked.append(now)
 
@@ -279,7 +279,7 @@ async def _in_time(receive: Receive, start: float, received: int) -> Message:
     try:
         return await asyncio.wait_for(receive(), start + GRACE + received / RATE - time.monotonic())
     except TimeoutError:
-        raise _RefusedError(408, "guard.slow") from None
+        raise _RefusedError(408, "requests.slow") from None
 
 
 def _parsed(content: bytes, is_long: bool = False) -> dict[str, Any]:

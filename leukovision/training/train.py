@@ -18,7 +18,7 @@ from leukovision.training.ood_statistics import FEWEST, describe
 from leukovision.training.recipe import Progress, Recipe
 
 
-def fit(
+def train_ensemble(
     images: Sequence[Image],
     out: Path,
     recipe: Recipe,

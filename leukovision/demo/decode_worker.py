@@ -3,7 +3,7 @@
 A large one is decoded in a process of its own, one at a time for all visitors together, and given up after a
 while: a thread cannot be stopped. The process ends when it was given up, or with the page.
 
-    python -m leukovision.demo.decoding    is that process.
+    python -m leukovision.demo.decode_worker    is that process.
 """
 
 from __future__ import annotations
