@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,12 @@ def started(
         if server.poll() is None:
             server.terminate()
         server.wait(40)  # answers that are under way have 20 s
+
+
+def see_check(page: Any) -> None:
+    """Come to the check of the map that is shown, which asks for it, and wait until it is there."""
+    page.locator(".lv-check").scroll_into_view_if_needed()
+    page.wait_for_selector(".lv-check svg")
 
 
 def _answers(url: str) -> bool:

@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_said_in_the_words_of_the_format() -> None:
         ),
         (tiff(GREY, photometric="cfa"), "PhotometricInterpretation 32803"),
         (tiff(CELL * np.float32(1e6), photometric="rgb"), "values lie between 1.9e+07 and "),
-        (tiff(CELL.astype(np.int32) - 60, photometric="rgb"), "values lie between -41 and"),
+        (tiff(CELL.astype(np.int32) - 60, photometric="rgb"), "values lie between −41 and"),
         (tiff(np.where(CELL > 80, np.inf, CELL).astype(np.float32), photometric="rgb"), "and inf, which"),
     ):
         assert words in refused(content)

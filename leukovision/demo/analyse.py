@@ -64,8 +64,8 @@ class Shown:
 
 
 Result = tuple[Markup, Markup | str, Markup, Markup | str, Shown | None]
-"""HTML of the input panel, of the photo's cells, of the result, of the check of its map (made later), and
-what is shown."""
+"""HTML of the input panel, of the photo's cells, of the result, of what stands for the check of its map until
+that is looked at, and what is shown."""
 
 
 def tab(
@@ -92,7 +92,7 @@ def tab(
         texts = visitor.texts().about(question)
         page, cell, shown = analysed(get_ensemble, source, name, texts, number, truth, examples.are_drawn)
         cells_of = photo.photo_html(shown.photo, texts) if shown and shown.photo else ""
-        return panel(cell, texts), cells_of, page, "", shown
+        return panel(cell, texts), cells_of, page, awaited_html(shown, texts), shown
 
     def sent(event: gr.EventData, request: gr.Request) -> Result:
         name = base_name(event.name)
@@ -111,12 +111,12 @@ def tab(
         cell = examples.cells[index]
         return result(cell, cell.name, truth=examples.truths[index])
 
-    def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, str, Shown | None]:
+    def drawn_by(event: gr.EventData, shown: Shown | None) -> tuple[Any, Any, Shown | None]:
         if shown is None or event.method not in METHODS:
-            return gr.skip(), "", shown
-        ensemble = get_ensemble()
+            return gr.skip(), gr.skip(), shown
+        ensemble, texts = get_ensemble(), visitor.texts()
         now = replace(shown, maps=render.drawn(ensemble, shown.analysis, event.method))
-        return page_of(ensemble, now, visitor.texts()), "", now
+        return page_of(ensemble, now, texts), awaited_html(now, texts), now
 
     def corrected(event: gr.EventData, shown: Shown | None) -> Any:
         texts = visitor.texts().about(question)
@@ -135,7 +135,8 @@ def tab(
             return cleared()
         now, cell, analysis = looked
         again = _shown(ensemble, cell, analysis, now)
-        return panel(cell, texts), photo.photo_html(now, texts), page_of(ensemble, again, texts), "", again
+        page, check = page_of(ensemble, again, texts), awaited_html(again, texts)
+        return panel(cell, texts), photo.photo_html(now, texts), page, check, again
 
     def checked(shown: Shown | None) -> Markup | str:
         if not shown or not shown.maps:
@@ -172,7 +173,7 @@ def tab(
                 apply_default_css=False,
                 elem_id="lv-output",
             )
-            check = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="lv-check")
+            check = gr.HTML(apply_default_css=False, js_on_load=script("check"), elem_id="lv-check")
             shown = gr.State(time_to_live=uploads.KEPT)
             report_buttons.buttons(get_ensemble, shown, queued)
             again = two_cells.panel(get_ensemble, shown, uploads.KEPT, queued)
@@ -187,10 +188,8 @@ def tab(
     ]
     for event in working:
         again(event)
-    working += [
-        event.then(None, js=script("done")).then(checked, inputs=shown, outputs=check, **queued)
-        for event in working
-    ]
+        event.then(None, js=script("done"))
+    working.append(check.select(checked, inputs=shown, outputs=check, **queued))
     picture.clear(
         cleared, outputs=everything, cancels=working, queue=False, show_progress="hidden",
         api_visibility="private",
@@ -275,6 +274,11 @@ def _shown(
     maps = None if of and not mapped else render.drawn(ensemble, analysis)
     scale = of.outlines[of.chosen].px_per_um if of else None
     return Shown(analysis, picture, maps, base_name(cell.name), of, traits(cell, scale))
+
+
+def awaited_html(shown: Shown | None, texts: Texts) -> Markup | str:
+    """What stands for the check of the maps that are shown, if any."""
+    return render.check_awaited_html(texts) if shown and shown.maps else ""
 
 
 def _check(ensemble: Ensemble, analysis: Analysis, maps: render.Drawn) -> Check:

@@ -246,6 +246,11 @@ def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> Markup:
     return _PIECES.check(texts("result.check"), verdict, seen, chart)
 
 
+def check_awaited_html(texts: Texts = ENGLISH) -> Markup:
+    """What stands in its place until it is looked at, which asks for it."""
+    return _PIECES.check_awaited(texts)
+
+
 def _pictures(
     smooth: Mapping[str, np.ndarray],
     coarse: Mapping[str, np.ndarray],
@@ -315,7 +320,8 @@ def _where(cam: np.ndarray, outline: np.ndarray, target: str, texts: Texts) -> s
 
 
 __all__: list[str] = [
-    "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_html", "colours",
-    "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html", "map_html",
-    "overlaid_html", "overlays", "percent", "record", "result_html", "scale_of", "signed", "title_of",
+    "COMBINED", "Drawn", "addition", "alert_html", "backdrop", "brief_html", "check_awaited_html",
+    "check_html", "colours", "compared_html", "data_uri", "describe_map", "drawn", "headline", "legend_html",
+    "map_html", "overlaid_html", "overlays", "percent", "record", "result_html", "scale_of", "signed",
+    "title_of",
 ]  # fmt: skip

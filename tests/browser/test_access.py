@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from served import see_check
 
 from leukovision.demo.teach import PARTS
 
@@ -54,12 +55,12 @@ def everything(cells, photo, bad_files):
     def shown_on(page):
         yield "empty"
         page.click("[data-index='0']")
-        page.wait_for_selector(".lv-check")
+        see_check(page)
         yield "result"
         page.set_input_files(".lv-open", photo)
         page.wait_for_selector(".lv-photo")
         page.click(".lv-unfold")
-        page.wait_for_selector(".lv-check")
+        see_check(page)
         page.click("[data-tool='more']")
         yield "photo"
         page.click("#lv-tab-batch-button")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from served import see_check
 
 from leukovision.demo.teach import PARTS
 from leukovision.i18n import ENGLISH, LANGUAGES
@@ -68,7 +69,7 @@ def test_a_german_browser_gets_a_german_page_in_every_tab(abroad, bad_files, cel
     assert page.evaluate("document.documentElement.lang") == "de"
     assert english_in(page) == set()
     page.click("[data-index='0']")
-    page.wait_for_selector(".lv-check")
+    see_check(page)
     assert "Netze" in page.locator(".lv-decision").text_content()
     assert "die Hälfte davon" in page.locator(".lv-map-combined").text_content()
     assert english_in(page) == set()
@@ -141,6 +142,6 @@ def test_a_language_that_is_chosen_is_that_of_the_page_and_of_its_answers(abroad
     assert "lang=de" in page.url and english_in(page) == set()
     page.get_by_role("tab", name=GERMAN("page.analyse")).click()
     page.click("[data-index='0']")
-    page.wait_for_selector(".lv-check")
+    see_check(page)
     assert "Netze" in page.locator(".lv-decision").text_content()
     assert english_in(page) == set()

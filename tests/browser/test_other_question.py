@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from served import serving
+from served import see_check, serving
 
 DISEASE = re.compile(r"\bALL\b|healthy|(?i:leuka?emi|blast)")
 
@@ -19,7 +19,7 @@ def test_every_tab_speaks_of_the_ensemble_s_classes(browser, lymphocytes, cells,
         # No cells were drawn for this question.
         assert page.locator("[data-act=example]").count() == 0
         page.set_input_files(".lv-open", cells[0])
-        page.wait_for_selector(".lv-check")
+        see_check(page)
         assert re.match(r"(lymphocyte|another kind), ", page.locator(".lv-decision h2").text_content())
         page.click("#lv-tab-batch-button")
         page.set_input_files(".lv-files", cells)

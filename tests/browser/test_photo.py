@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from served import see_check
 
 from leukovision.i18n import ENGLISH
 
@@ -36,7 +37,7 @@ def test_cells_of_a_photo_are_chosen_and_corrected(page, photo, width):
     assert page.locator(".lv-photo header .lv-odd").text_content() == ENGLISH("photo.all_odd")
     assert page.locator(".lv-map").count() == page.locator(".lv-check").count() == 0
     page.click(".lv-unfold")
-    page.wait_for_selector(".lv-check")
+    see_check(page)
     assert page.locator(".lv-map").count() == 4
     other = page.locator(".lv-strip button[aria-pressed='false']")
     name = other.locator("strong").text_content()
