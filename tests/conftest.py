@@ -10,6 +10,7 @@ from bad_files import make_bad_files
 from PIL import Image
 
 from leukovision import Ensemble, load_ensemble, read_cell, synthetic
+from leukovision.cli import loading
 from leukovision.hub import EMBEDDED
 
 LONG = (
@@ -52,6 +53,12 @@ def real_cells(cnmc: Path) -> list[Path]:
 def ensemble() -> Ensemble:
     """The one that comes with the code."""
     return load_ensemble()
+
+
+@pytest.fixture
+def loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this process take the embedded ensemble as it is loaded already."""
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
 
 
 @pytest.fixture(scope="session")

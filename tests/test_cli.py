@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from leukovision import Ensemble, cli, read_cell
-from leukovision.cli import loading
 
 COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
            "in_domain", "reason", "error", "box", "marks", "area", "diameter", "nucleus_to_cell", "roundness",
@@ -40,7 +39,7 @@ def test_analyse_writes_a_row_a_cell_and_the_same_as_json(real_cells: list[Path]
     assert all(float(row["area"]) > 10_000 and 0 < float(row["roundness"]) <= 1 for row in rows)
 
 
-@pytest.mark.long
+@pytest.mark.usefixtures("loaded")
 def test_every_bad_file_has_its_row_and_the_rest_is_done(
     bad_files: dict[Path, str], real_cells: list[Path], tmp_path: Path
 ) -> None:
@@ -57,7 +56,7 @@ def test_every_bad_file_has_its_row_and_the_rest_is_done(
     assert "not an image" in rows[-1]["error"]
 
 
-@pytest.mark.long
+@pytest.mark.usefixtures("loaded")
 def test_analyse_writes_four_maps_a_cell(real_cells: list[Path], tmp_path: Path) -> None:
     run = RUN.invoke(cli.app, ["analyse", str(real_cells[0]), "--maps", str(tmp_path)])
     assert run.exit_code == 0, run.output
@@ -122,11 +121,10 @@ def test_evaluate_scores_cells_and_figures_are_made_again_from_them_alone(
     assert "Not a medical device" in (own / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("loaded")  # only manifests differ here
 def test_a_sample_of_what_several_ensembles_held_out_is_scored_by_each(
-    cnmc: Path, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cnmc: Path, ensemble: Ensemble, tmp_path: Path
 ) -> None:
-    # Only manifests differ here, and loading takes long.
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
     data = tmp_path / "data"
     subjects: dict[str, list[str]] = {"a": [], "b": []}
     for kind in ("all", "hem"):

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from leukovision import Ensemble, artifact, batch, cli, synthetic
+from leukovision import artifact, batch, cli, synthetic
 from leukovision.cli import loading
 from leukovision.evaluation.predictions import write
 
@@ -24,9 +24,7 @@ CASES = Path(__file__).parents[2] / "shared" / "cases"
 OLD = b"an older, good table\n" * 400
 
 
-@pytest.fixture(autouse=True)
-def _loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+pytestmark = pytest.mark.usefixtures("loaded")
 
 
 @pytest.fixture(scope="module")

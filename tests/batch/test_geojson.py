@@ -12,17 +12,14 @@ import pytest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner, Result
 
-from leukovision import Ensemble, cli, synthetic
+from leukovision import cli, synthetic
 from leukovision.batch import rows
-from leukovision.cli import loading
 from leukovision.smear import find_cells, read_outlines
 
 shapely = pytest.importorskip("shapely")
 
 
-@pytest.fixture(autouse=True)
-def _loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+pytestmark = pytest.mark.usefixtures("loaded")
 
 
 @pytest.fixture(scope="module")

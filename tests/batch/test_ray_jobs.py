@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leukovision import batch, hub
+from leukovision import batch, hub, load_ensemble
 from leukovision.batch import ray_jobs
 
 SIZE = 5
@@ -63,11 +63,12 @@ def files(real_cells: list[Path], tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 def test_workers_say_what_one_process_says_also_when_one_stops_and_one_is_killed(
-    ensemble, files, tmp_path, monkeypatch
+    alone, files, tmp_path, monkeypatch
 ):
+    found = hub.find(alone)
     # Ray's workers are nice to others, 15 of 19: beside other tests they would hardly run.
     monkeypatch.setenv("RAY_worker_niceness", "0")
-    expected = [values(one.row) for one in batch.predictions(ensemble, files)]
+    expected = [values(one.row) for one in batch.predictions(load_ensemble(found), files)]
     out, killed, told = tmp_path / "parts", [], []
     parts = [out / "cells" / f"part-00000{number}.parquet" for number in range(6)]
 
@@ -77,14 +78,14 @@ def test_workers_say_what_one_process_says_also_when_one_stops_and_one_is_killed
     with pytest.raises(
         OSError, match=r"^A worker of --ray stopped: [^\n]*bad[^\n]* the same command goes on"
     ):
-        ray_jobs.judge(hub.find(), files, out, workers=1, progress=in_the_way, size=SIZE)
+        ray_jobs.judge(found, files, out, workers=1, progress=in_the_way, size=SIZE)
     assert [part.exists() for part in parts] == [True, True, False, False, False, False]
     (out / "bad").unlink()
 
     first = {path: path.stat().st_mtime_ns for path in parts[:2]}
     killer = threading.Thread(target=kill_one_worker, args=(parts[2], killed))
     killer.start()
-    ray_jobs.judge(hub.find(), files, out, workers=2, progress=lambda *now: told.append(now), size=SIZE)
+    ray_jobs.judge(found, files, out, workers=2, progress=lambda *now: told.append(now), size=SIZE)
     killer.join()
     assert killed, "no worker was killed: the test shows nothing"
     assert [values(row) for row in ray_jobs.rows(files, out, SIZE)] == expected
@@ -98,10 +99,10 @@ def test_workers_say_what_one_process_says_also_when_one_stops_and_one_is_killed
     # What is there is not made again: with all parts there, no worker is even started.
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
     assert made.items() > first.items()
-    ray_jobs.judge(hub.find(), files, out, workers=2, size=SIZE)
+    ray_jobs.judge(found, files, out, workers=2, size=SIZE)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == made
     with pytest.raises(FileExistsError, match="parts of other files"):
-        ray_jobs.judge(hub.find(), files[1:], out, size=SIZE)
+        ray_jobs.judge(found, files[1:], out, size=SIZE)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(files, tmp_path):

@@ -167,10 +167,8 @@ def test_words_are_in_the_language_of_the_report(knows: Any) -> None:
     assert second["valueCodeableConcept"] == {"text": LANGUAGES["de"].kind("healthy")}
 
 
-def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(
-    ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+@pytest.mark.usefixtures("loaded")
+def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(tmp_path: Path) -> None:
     cell = tmp_path / "cell.png"
     Image.fromarray(synthetic.paint(synthetic.blast_like(4), seed=4)).save(cell)
     out, again, pdf = (tmp_path / name for name in ("out.json", "again.json", "out.pdf"))
@@ -185,10 +183,9 @@ def test_the_same_pictures_give_the_same_bytes_with_the_pdf_in_them(
 
 
 @pytest.fixture
-def sent(ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def sent(loaded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two cells and a broken file, where uploads lie."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
     paths = [tmp_path / name for name in ("a.png", "b.png", "no.png")]
     for seed, path in enumerate(paths[:2], 4):
         Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(path)

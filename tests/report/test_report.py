@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from leukovision import Ensemble, batch, cli, read_cell, report, synthetic
 from leukovision.artifact import SlideSpec
-from leukovision.cli import loading
 from leukovision.explain.traits import NAMES, traits
 from leukovision.i18n import LANGUAGES
 
@@ -186,10 +185,8 @@ def test_a_report_is_in_one_language(ensemble: Ensemble, many: report.Report, la
     assert made.content.disclaimer == LANGUAGES[language]("page.disclaimer")
 
 
-def test_the_command_line_makes_a_report_on_one_cell_or_on_many(
-    ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+@pytest.mark.usefixtures("loaded")
+def test_the_command_line_makes_a_report_on_one_cell_or_on_many(tmp_path: Path) -> None:
     for seed in (1, 2):
         Image.fromarray(synthetic.paint(synthetic.blast_like(seed), seed=seed)).save(tmp_path / f"{seed}.png")
     run, files = CliRunner(), [str(tmp_path / f"{seed}.png") for seed in (1, 2)]
