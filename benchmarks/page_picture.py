@@ -20,7 +20,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1366, "height": 860}, locale="en")
         page.goto(f"http://127.0.0.1:{PORT}")
         page.click("[data-index='0']")
-        page.wait_for_selector(".lv-check h3", timeout=120_000)
+        page.wait_for_selector(".lv-awaited", timeout=120_000)
         shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         shot.save(Path(__file__).parents[1] / "docs" / "page.webp", "WEBP", quality=82, method=6)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from numbers import Number
 from pathlib import Path
 from string import Formatter
 from typing import Any, Self
@@ -29,7 +30,8 @@ class _Figures(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text = str(super().format_field(value, format_spec))
-        return text if isinstance(value, str) else text.replace(".", self.mark).replace("-", "−")
+        # Not so in a path or another error's words.
+        return text if not isinstance(value, Number) else text.replace(".", self.mark).replace("-", "−")
 
 
 class Sentence(str):
@@ -75,7 +77,7 @@ class Texts:
     def html(self, key: str, **values: Any) -> Markup:
         """The same as a piece of the page: values that are `Markup` are HTML, all other text is escaped."""
         escaped = {
-            name: escape(value) if isinstance(value, str) else value
+            name: value if isinstance(value, Number) else escape(value)
             for name, value in (self.words | values).items()
         }
         return Markup(self._figures.format(escape(self.entries[key]), **escaped))

@@ -57,8 +57,9 @@ def ensemble() -> Ensemble:
 
 @pytest.fixture
 def loaded(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of this process take the embedded ensemble as it is loaded already."""
-    monkeypatch.setattr(loading, "load", lambda _: ensemble)
+    """Commands of this process that name no ensemble take the embedded one as it is loaded already."""
+    load = loading.load
+    monkeypatch.setattr(loading, "load", lambda source: load(source) if source else ensemble)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leukovision import Ensemble, cli, read_cell
+from leukovision.cli import loading
 
 COLUMNS = ["file", "decision", "p_all", "p_all_xception", "p_all_inception_resnet_v2", "p_all_inception_v3",
            "in_domain", "reason", "error", "box", "marks", "area", "diameter", "nucleus_to_cell", "roundness",
@@ -121,10 +122,11 @@ def test_evaluate_scores_cells_and_figures_are_made_again_from_them_alone(
     assert "Not a medical device" in (own / "README.md").read_text()
 
 
-@pytest.mark.usefixtures("loaded")  # only manifests differ here
 def test_a_sample_of_what_several_ensembles_held_out_is_scored_by_each(
-    cnmc: Path, ensemble: Ensemble, tmp_path: Path
+    cnmc: Path, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Only manifests differ here, and loading takes long.
+    monkeypatch.setattr(loading, "load", lambda _: ensemble)
     data = tmp_path / "data"
     subjects: dict[str, list[str]] = {"a": [], "b": []}
     for kind in ("all", "hem"):

@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 from PIL import Image
 
 from leukovision import batch, errors, smear, synthetic
@@ -58,6 +59,15 @@ def test_figures_have_the_decimal_mark_of_the_language_and_a_minus():
     assert GERMAN("teach.twin_p", own=0.5, other=1) == "p(ALL) nach den Netzen 0,50, nach dem Zwilling 1,00."
     assert ENGLISH.figure(-0.25, ".2f") == "−0.25"
     assert "−0,05 (" in GERMAN("teach.alike", value=-0.05)
+
+
+def test_a_path_or_another_error_in_a_sentence_stays_as_it_is(tmp_path):
+    path = tmp_path / "my-ensemble-2.0"
+    with pytest.raises(StoreError) as refused:
+        read_manifest(path)
+    assert str(path) in str(refused.value) and str(path) in GERMAN.said(refused.value)
+    credit = ENGLISH.html("analyse.credit", repo=OSError("<b>-0.5"))
+    assert "&lt;b&gt;-0.5" in credit and "<i>" in ENGLISH.html("analyse.credit", repo=Markup("<i>"))
 
 
 def test_a_map_is_described_in_german():

@@ -1,6 +1,7 @@
 """The package stands alone: a wheel holds the ensemble, and decides where the repository is not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,15 @@ def files(package: Path, inside: str = "") -> set[Path]:
 
 def test_a_wheel_decides_by_the_ensemble_in_it(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    wheels, site = tmp_path / "wheels", tmp_path / "site"
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT], check=True, capture_output=True)
+    wheels, site, source = tmp_path / "wheels", tmp_path / "site", tmp_path / "source"
+    # Of a copy: what an earlier build left in build/ would get into the wheel.
+    for folder in ("leukovision", "weights"):
+        shutil.copytree(ROOT / folder, source / folder)
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--wheel-dir", wheels, source], check=True, capture_output=True
+    )
     (wheel,) = wheels.iterdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True, capture_output=True)
     # Templates, styles, scripts, languages: what is no module is listed in pyproject.toml by its ending.

@@ -139,10 +139,17 @@ def tab(
         return panel(cell, texts), photo.photo_html(now, texts), page, check, again
 
     def checked(shown: Shown | None) -> Markup | str:
-        if not shown or not shown.maps:
+        texts = visitor.texts().about(question)
+        if not shown:
+            return render.alert_html(texts("report.gone"), texts("result.check"), texts)
+        if not shown.maps:
             return ""
-        found = _check(get_ensemble(), shown.analysis, shown.maps)
-        return render.check_html(shown.maps, found, visitor.texts().about(shown.analysis.question))
+        try:
+            found = _check(get_ensemble(), shown.analysis, shown.maps)
+            return render.check_html(shown.maps, found, texts)
+        except (RuntimeError, StoreError, ValueError) as error:
+            visitor.log("a map could not be checked", error)
+            return render.alert_html(texts("batch.inside"), texts("result.check"), texts)
 
     def cleared() -> Result:
         texts = visitor.texts().about(question)

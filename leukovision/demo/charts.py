@@ -10,7 +10,7 @@ from markupsafe import Markup
 from leukovision.demo.templates import macros
 from leukovision.i18n import ENGLISH, Texts
 
-_PIECES = macros("chart")
+_PIECES = macros("charts")
 
 WIDTH, HEIGHT = 420, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 10, 36

@@ -18,7 +18,7 @@ from leukovision.explain.sentences import at_least, signed, title_of
 from leukovision.hub import CARD, Found
 from leukovision.i18n import ENGLISH, Texts
 
-_PIECES = macros("model")
+_PIECES = macros("model_tab")
 
 FIGURES = (
     "matched_auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "auc",

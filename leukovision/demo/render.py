@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from leukovision.explain.sentences import (
 )
 from leukovision.i18n import ENGLISH, Texts
 
-_PIECES, _TERMS = macros("result"), macros("glossary")
+_PIECES, _TERMS = macros("render"), macros("glossary")
 
 VIEWS = ("all", "combined", "own")
 """Which maps can be shown."""
@@ -246,9 +247,13 @@ def check_html(maps: Drawn, check: Check, texts: Texts = ENGLISH) -> Markup:
     return _PIECES.check(texts("result.check"), verdict, seen, chart)
 
 
+_awaited = count()
+
+
 def check_awaited_html(texts: Texts = ENGLISH) -> Markup:
-    """What stands in its place until it is looked at, which asks for it."""
-    return _PIECES.check_awaited(texts)
+    """What stands in its place until it is looked at, which asks for it; that of each answer is another, or
+    the browser would not hear of the second."""
+    return _PIECES.check_awaited(texts, next(_awaited))
 
 
 def _pictures(

@@ -1,13 +1,16 @@
 // How far a map can be trusted takes the networks thirty times as long as the answer: it is asked for when the
-// place where it stands is about to be seen.
+// place where it stands is about to be seen, and once more, a minute later at the earliest, when nothing came.
 
-const awaited = () => element.querySelector('.lv-awaited');
-const near = new IntersectionObserver(([{ isIntersecting }]) => {
-  if (!isIntersecting) return;
-  near.disconnect();
+const AGAIN = 60000;
+let asked = -AGAIN;
+const near = new IntersectionObserver((entries) => {
+  if (!entries.at(-1).isIntersecting || performance.now() - asked < AGAIN) return;
+  asked = performance.now();
   trigger('select', {});
 }, { rootMargin: '200px' });
 watch('value', () => {
   near.disconnect();
-  if (awaited()) near.observe(awaited());
+  const awaited = element.querySelector('.lv-awaited');
+  asked = -AGAIN;
+  if (awaited) near.observe(awaited);
 });
