@@ -147,7 +147,7 @@ def tab(
         try:
             found = _check(get_ensemble(), shown.analysis, shown.maps)
             return render.check_html(shown.maps, found, texts)
-        except (RuntimeError, StoreError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             visitor.log("a map could not be checked", error)
             return render.alert_html(texts("batch.inside"), texts("result.check"), texts)
 

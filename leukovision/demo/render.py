@@ -42,7 +42,7 @@ from leukovision.explain.sentences import (
 )
 from leukovision.i18n import ENGLISH, Texts
 
-_PIECES, _TERMS = macros("render"), macros("glossary")
+_PIECES = macros("render")
 
 VIEWS = ("all", "combined", "own")
 """Which maps can be shown."""
@@ -293,8 +293,7 @@ def _maps(analysis: Analysis, picture: np.ndarray, maps: Drawn, texts: Texts) ->
     method = METHODS[maps.method]
     if maps.method == DEFAULT:
         words = {name: describe_map(cam, outline, texts) for name, cam in maps.smooth.items()}
-        colour = _TERMS.term(texts, "colour", values={"scale": scale})
-        note: str = texts.html("result.colours", colour=colour, combined=_TERMS.term(texts, "combined"))
+        note: str = _PIECES.colours(texts, scale)
     else:
         words = {name: _where(cam, outline, maps.target, texts) for name, cam in maps.smooth.items()}
         title = texts.said(method.title)

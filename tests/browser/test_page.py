@@ -194,7 +194,7 @@ def test_files_that_nobody_uploaded_are_not_read(address, cell):
 def test_map_of_another_method_is_drawn_and_checked(page, cell):
     send(page, cell)
     answered(page)
-    # It takes thirty times what the answer took, and is asked for when somebody comes to see it.
+    # It takes 28 passes, the answer took one, and it is asked for when somebody comes to see it.
     assert page.locator(".lv-awaited").count() == 1
     with page.expect_request("**/queue/join**"):
         see_check(page)

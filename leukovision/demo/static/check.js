@@ -1,5 +1,5 @@
-// How far a map can be trusted takes the networks thirty times as long as the answer: it is asked for when the
-// place where it stands is about to be seen, and once more, a minute later at the earliest, when nothing came.
+// How far a map can be trusted takes 28 passes of the networks, the answer one: it is asked for when the place
+// where it stands is about to be seen, and once more, a minute later at the earliest, when nothing came.
 
 const AGAIN = 60000;
 let asked = -AGAIN;
